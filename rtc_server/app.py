@@ -1,0 +1,1 @@
+"""The composition: builds the parts and hands them to each other."""

@@ -1,0 +1,35 @@
+"""All that is kept of one FocusSession: what the store writes, as absolute values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from rtc_server.focus.state import Span, Totals
+from rtc_server.learner import Learner
+
+SessionType = Literal["viewing", "pause", "resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class FocusRecord:
+    """The state of a FocusSession at one moment. Writing it twice changes nothing."""
+
+    focus_session_id: str
+    """A UUID in its 36-character form."""
+    learner: Learner
+    started_at: datetime
+    """UTC, aware."""
+    recorded_at: datetime
+    """UTC, aware: when this was true."""
+    session_type: SessionType
+    totals: Totals
+    spans: tuple[Span, ...]
+    """From the start, in order, without overlap. Only the last one may still grow or be cut."""
+    policy: str
+    """Name and version of the rules that decided, as in `reading/1`."""
+    end_reason: str | None = None
+    """None while it lasts; then `stopped`, `replaced`, `silence`, `expired`, `shutdown`, `failed`."""
+    consent_at: datetime | None = None
+    """When the learner agreed to the camera, where the page said so. UTC, aware."""
+    calibration_error_deg: float | None = None
+    """Held-out error of the learner's own calibration; None without one."""

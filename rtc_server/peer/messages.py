@@ -1,0 +1,156 @@
+"""What is said over the data channels. Versioned; a new field is allowed, a changed one is a new version.
+
+`focus` (unordered, no retransmits) carries updates; `control` (reliable, ordered), where the client
+opened one, carries everything else. The fields above `state` are those of the page this replaces.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Totals
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 4096
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    version: Literal[1] = VERSION
+
+
+# -- server to client
+
+
+class Metrics(BaseModel):
+    """Times in seconds since the FocusSession began, absolute."""
+
+    focused_time: float
+    unfocused_time: float
+    unknown_time: float
+    total_time: float
+    focus_percentage: float
+    focus_sessions: int
+    unfocus_sessions: int
+    current_state: FocusState
+
+
+class Direction(BaseModel):
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float = 0.0
+
+
+class TrackingStarted(Message):
+    type: Literal["tracking_started"] = "tracking_started"
+    focus_session_id: str
+    continued: bool
+    """True where an earlier peer's FocusSession goes on."""
+    policy: str
+    timestamp: datetime
+
+
+class TrackingUpdate(Message):
+    type: Literal["tracking_update"] = "tracking_update"
+    is_focused: bool
+    gaze_direction: GazeDirection
+    metrics: Metrics
+    timestamp: datetime
+    state: FocusState
+    reason: Reason
+    confidence: float
+    head_pose: Direction | None
+    gaze: Direction | None
+    eye_openness: float | None
+    face_count: int
+    perclos: float | None
+    media_time_s: float
+    rtp_timestamp: int
+    server_ms: float
+    """From the frame's last packet to this message."""
+
+
+class TrackingStopped(Message):
+    type: Literal["tracking_stopped"] = "tracking_stopped"
+    focus_session_id: str
+    reason: str
+    """`stopped`, `replaced`, `silence`, `expired`, `shutdown` or `failed`."""
+    metrics: Metrics
+    timestamp: datetime
+
+
+class ErrorMessage(Message):
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    timestamp: datetime
+
+
+class FrameRateRequest(Message):
+    """A wish that a page may follow: nothing changes, fewer frames will do."""
+
+    type: Literal["frame_rate"] = "frame_rate"
+    max_fps: float
+
+
+# -- client to server
+
+
+class Pause(Message):
+    type: Literal["pause"]
+
+
+class Resume(Message):
+    type: Literal["resume"]
+
+
+class Stop(Message):
+    type: Literal["stop"]
+
+
+ClientMessage = Annotated[Pause | Resume | Stop, Field(discriminator="type")]
+CLIENT_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
+
+
+def metrics_of(totals: Totals, state: FocusState) -> Metrics:
+    """Seconds are rounded to milliseconds so that focused + unfocused = total holds on the wire too."""
+    focused, unfocused = round(totals.focused_s, 3), round(totals.unfocused_s, 3)
+    return Metrics(
+        focused_time=focused,
+        unfocused_time=unfocused,
+        unknown_time=round(totals.unknown_s, 3),
+        total_time=round(focused + unfocused, 3),
+        focus_percentage=round(totals.focus_percentage, 1),
+        focus_sessions=totals.focus_sessions,
+        unfocus_sessions=totals.unfocus_sessions,
+        current_state=state,
+    )
+
+
+def update_of(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -> TrackingUpdate:
+    return TrackingUpdate(
+        is_focused=snapshot.state is FocusState.FOCUSED,
+        gaze_direction=snapshot.gaze_direction,
+        metrics=metrics_of(snapshot.totals, snapshot.state),
+        timestamp=datetime.now(UTC),
+        state=snapshot.state,
+        reason=snapshot.reason,
+        confidence=round(snapshot.confidence, 3),
+        head_pose=_direction(snapshot.head),
+        gaze=_direction(snapshot.gaze),
+        eye_openness=None if snapshot.eye_openness is None else round(snapshot.eye_openness, 3),
+        face_count=snapshot.face_count,
+        perclos=None if snapshot.perclos is None else round(snapshot.perclos, 3),
+        media_time_s=round(snapshot.media_time_s, 3),
+        rtp_timestamp=rtp_timestamp,
+        server_ms=round(server_ms, 2),
+    )
+
+
+def _direction(angles: Angles | None) -> Direction | None:
+    if angles is None:
+        return None
+    return Direction(
+        yaw_deg=round(angles.yaw_deg, 1), pitch_deg=round(angles.pitch_deg, 1), roll_deg=round(angles.roll_deg, 1)
+    )
