@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Totals
 
-VERSION = 1
+VERSION: Literal[1] = 1
 MAX_MESSAGE_BYTES = 4096
 
 
