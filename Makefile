@@ -1,0 +1,64 @@
+# `make` alone lists what there is. Everything is installed into .venv; nothing here needs it to be activated.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+FUZZ_SECONDS ?= 600
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-packages lint bench fuzz lock clean
+.SILENT:
+
+help: ## list these targets
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## make .venv and install the locked packages into it
+
+# The lock holds every package, so nothing is resolved (--no-deps) and nothing unlisted gets in (--require-hashes).
+$(STAMP): requirements-dev.lock pyproject.toml
+	[ -x $(BIN)/python ] || { python=$$(scripts/find-python.sh) && \
+		echo "Making $(VENV) with $$($$python --version)" && $$python -m venv $(VENV); }
+	echo "Installing $$(grep -c '==' requirements-dev.lock) locked packages into $(VENV) (a minute or two)"
+	$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	echo "Installing rtc-server itself, editable"
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: setup ## start the server in demo mode on http://127.0.0.1:8080
+	exec $(BIN)/rtc-server serve --demo
+
+test: setup test-packages lint ## everything CI runs: Debian packages, linters, types, layers, all tests
+	exec $(BIN)/python -m pytest -q
+
+test-packages:
+	scripts/install-test-packages.sh
+
+lint: setup ## ruff, mypy --strict, the import contracts
+	echo "ruff check" && $(BIN)/ruff check --quiet .
+	echo "ruff format --check" && $(BIN)/ruff format --check --quiet .
+	echo "mypy --strict" && $(BIN)/mypy --no-error-summary
+	echo "import contracts" && $(BIN)/lint-imports >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+bench: setup ## measure this machine: learners for each core, latency, cost of each stage
+	exec $(BIN)/python -m bench
+
+fuzz: setup ## hostile input for FUZZ_SECONDS (600); the test run gives it a minute at most
+	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
+
+# lock-extra.in and the names left out are explained there and at [tool.uv] in pyproject.toml.
+UNUSED := jax jaxlib ml-dtypes opt-einsum sentencepiece sounddevice opencv-contrib-python
+COMPILE = $$tools/bin/uv pip compile pyproject.toml lock-extra.in --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(addprefix --no-emit-package ,$(UNUSED))
+
+lock: setup ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
+	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
+	$(BIN)/python -m venv $$tools && \
+	$$tools/bin/python -m pip --disable-pip-version-check -qq install uv==$(UV_VERSION) && \
+	$(COMPILE) --upgrade --output-file requirements.lock && \
+	$(COMPILE) --upgrade --group dev --output-file requirements-dev.lock
+
+clean: ## remove .venv and what the tools leave behind; var/ (the demo's database) stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs the Debian packages that the tests drive (a browser, two database servers, a TURN relay) where they are
+# missing and it may, else names the one command that does. Nothing of them is configured or used as a system
+# service: each test starts its own, in a temporary directory, on a free port.
+set -eu
+PATH="$PATH:/usr/sbin:/sbin"
+
+missing=""
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v mariadbd >/dev/null || missing="$missing mariadb-server"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v turnserver >/dev/null || missing="$missing coturn"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "The tests need these programs, by their Debian names, and this machine has no apt-get:$missing" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    as_root=""
+elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+else
+    echo "The tests need some Debian packages. Run: sudo apt-get update && sudo apt-get install -y --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+echo "Installing Debian packages:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086  # both are lists of words
+if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    exit 1
+fi
