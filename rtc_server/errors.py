@@ -61,6 +61,12 @@ class PreconditionFailed(RtcServerError):
     code = "precondition_failed"
 
 
+class PreconditionMissing(RtcServerError):
+    """A PATCH without If-Match (RFC 9725, 4.3.1)."""
+
+    code = "precondition_missing"
+
+
 class OfferMalformed(RtcServerError):
     """Not SDP, too long, or not an offer that this server's job can use."""
 
@@ -86,6 +92,12 @@ class FocusSessionUnknown(RtcServerError):
 
 class TooLarge(RtcServerError):
     code = "too_large"
+
+
+class TooSlow(RtcServerError):
+    """The request's body did not arrive in time."""
+
+    code = "too_slow"
 
 
 class RateLimited(RtcServerError):
@@ -115,6 +127,12 @@ class StoreUnavailable(RtcServerError):
     """The database cannot be reached, or is not as it should be."""
 
     code = "store_unavailable"
+
+
+class KeysUnavailable(RtcServerError):
+    """The keys that tokens are verified with cannot be fetched."""
+
+    code = "keys_unavailable"
 
 
 class ClipUnreadable(RtcServerError):
