@@ -8,14 +8,35 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _first_and_last(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    first, separator, last = value.partition("-")
+    if not (separator and first.strip().isdigit() and last.strip().isdigit() and int(first) <= int(last)):
+        raise ValueError("write first-last, as in 40000-40100")
+    return int(first), int(last)
+
+
+def _secret_folders() -> list[Path]:
+    """Where an orchestrator leaves secrets, a file each, named as the variable in lower case: systemd, then Docker."""
+    folders = (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets")
+    return [Path(folder) for folder in folders if folder and Path(folder).is_dir()]
+
+
+PortRange = Annotated[tuple[Port, Port], BeforeValidator(_first_and_last)]
+"""The first and the last port, both included; written `first-last`."""
 
 
 class Settings(BaseSettings):
     """Descriptions are the README's; a list is written with commas."""
 
-    model_config = SettingsConfigDict(env_prefix="RTC_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="RTC_", env_file=".env", extra="ignore", secrets_dir=_secret_folders())
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -50,7 +71,50 @@ class Settings(BaseSettings):
         60.0, ge=0, description="Seconds in which a learner who lost the connection may go on with the same row."
     )
 
-    @field_validator("cors_origins", mode="before")
+    udp_ports: Annotated[PortRange | None, NoDecode] = Field(
+        None, description="UDP ports that media may use, as in `40000-40100`; by default any that the system gives."
+    )
+    public_ip: Annotated[tuple[IPvAnyAddress, ...], NoDecode] = Field(
+        (), description="Public address in front of this host where NAT maps it one to one; IPv4, IPv6, or both."
+    )
+    ice_addresses: Annotated[tuple[IPvAnyAddress, ...], NoDecode] = Field(
+        (), description="Addresses of this host that media may use; by default all but loopback."
+    )
+    server_turn: bool = Field(
+        False, description="Media reaches this host through the relay alone; for a host that browsers cannot reach."
+    )
+    stun_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="`stun:` addresses that browsers are given."
+    )
+    turn_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="`turn:` and `turns:` addresses of the relay, which browsers are given with a credential."
+    )
+    turn_secret: SecretStr | None = Field(
+        None, description="Secret shared with the relay, from which credentials are made; 32 bytes or more."
+    )
+    turn_ttl: int = Field(3600, ge=60, le=86400, description="Seconds for which a relay credential opens new relays.")
+    turn_realm: str = Field("rtc-server", description="The relay's realm.")
+    turn_relay_ports: Annotated[PortRange, NoDecode] = Field(
+        (49152, 65535), description="UDP ports on which the relay faces this server."
+    )
+    turn_external_ip: str | None = Field(
+        None, description="Public address of a relay behind one-to-one NAT: `public`, or `public/private`."
+    )
+    turn_certificate: Path | None = Field(
+        None, description="Certificate chain of the relay, PEM, as a path on the relay's host; `turns:` needs it."
+    )
+    turn_private_key: Path | None = Field(None, description="Private key of the relay's certificate, PEM.")
+    turn_peers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or first-last ranges that the relay may reach, and no others: this server's, as the "
+        "relay sees it. By default any public address.",
+    )
+    turn_user_quota: int = Field(24, ge=1, description="Relays that one learner may hold at once.")
+    turn_bandwidth: int = Field(250_000, ge=16_000, description="Bytes a second, each way, that one relay may carry.")
+
+    @field_validator(
+        "cors_origins", "public_ip", "ice_addresses", "stun_urls", "turn_urls", "turn_peers", mode="before"
+    )
     @classmethod
     def _split_on_commas(cls, value: object) -> object:
         if isinstance(value, str):
