@@ -1,0 +1,301 @@
+import { Camera } from "./camera.js";
+import { FocusError } from "./focus-error.js";
+import { FocusPeer } from "./focus-peer.js";
+import { FocusServer } from "./focus-server.js";
+import { RoundTrip } from "./round-trip.js";
+
+export { FocusError };
+
+const STOP_TIMEOUT_MS = 3_000;
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+/** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
+const GOOD_CONNECTION_MS = 30_000;
+const GIVE_UP_AFTER_MS = 10 * 60_000;
+const NETWORK_POLL_MS = 2_000;
+
+/**
+ * A learner's camera goes in, focus metrics come out. One client makes one run: from `start` to `stop`.
+ *
+ * ```js
+ * const client = new FocusClient({ server: "https://focus.example", token: () => fetchToken() });
+ * client.addEventListener("update", ({ detail }) => show(detail.state, detail.reason));
+ * await client.start();   // rejects with a FocusError
+ * ```
+ *
+ * Events, each a CustomEvent:
+ * - `statechange` – detail is the new {@link FocusClient#state}.
+ * - `started` – `tracking_started`; `continued` says whether the totals go on after a reconnection.
+ * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
+ *   arrival, or null) and `round_trip_is_estimate` (the browser cannot time frames; network and server time are added up).
+ * - `stopped` – `tracking_stopped` with the final totals.
+ * - `error` – a {@link FocusError} after the start. The run is over when `state` is then `stopped`.
+ *
+ * @typedef {"idle" | "connecting" | "live" | "reconnecting" | "stopped"} ClientState
+ */
+export class FocusClient extends EventTarget {
+  #server;
+  #consentAt;
+  #configuration;
+  #camera = new Camera();
+  #roundTrip = new RoundTrip();
+  /** Ends every wait, timer and listener of the run. */
+  #life = new AbortController();
+  #peer = null;
+  #stopping = false;
+  #connectedAt = 0;
+  #failures = 0;
+  #network = { ms: null, polledAt: -Infinity };
+  #lastSent = null;
+
+  /** @type {ClientState} `idle` may have the camera open already; `stopped` is final. */
+  state = "idle";
+  /** Paused, no picture leaves: the camera's track is switched to black. */
+  paused = false;
+  /** @type {string | null} The server's name for the run; survives reconnections within its resume window. */
+  focusSessionId = null;
+
+  /**
+   * @param {object} options
+   * @param {string | (() => string | Promise<string>)} options.token a JWT, or a function that fetches one. The function
+   *   is called for each connection, and again when the server says 401.
+   * @param {string | URL} [options.server] by default the server that this script came from
+   * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
+   * @param {RTCConfiguration} [options.configuration] such as `{ iceTransportPolicy: "relay" }`
+   */
+  constructor({ token, server = new URL("..", import.meta.url), consentAt, configuration = {} }) {
+    super();
+    this.#server = new FocusServer(server, token);
+    this.#consentAt = consentAt ? new Date(consentAt).toISOString() : null;
+    this.#configuration = configuration;
+  }
+
+  /** @returns {MediaStream | null} what the camera sees, for a preview */
+  get stream() {
+    return this.#camera.stream;
+  }
+
+  /** Opens the camera ahead of `start`, for a preview. @throws {FocusError} */
+  async openCamera() {
+    return this.#camera.open();
+  }
+
+  /**
+   * Resolves to `tracking_started`. After a rejection it may be called again; the camera stays open until `stop`.
+   * @throws {FocusError}
+   */
+  async start() {
+    if (this.state !== "idle") throw new Error(`A client that is ${this.state} cannot start.`);
+    this.#enter("connecting");
+    try {
+      await Promise.all([this.openCamera(), this.#roundTrip.start()]);
+      const started = await this.#connect();
+      this.#watch();
+      void this.#stayConnected();
+      return started;
+    } catch (error) {
+      if (this.state === "connecting") this.#enter("idle");
+      throw error;
+    }
+  }
+
+  /** Nothing is counted and no picture leaves until `resume`. */
+  pause() {
+    this.#setPaused(true);
+  }
+
+  resume() {
+    this.#setPaused(false);
+  }
+
+  /**
+   * Turns the camera off at once, and resolves when the server has confirmed the end or is not heard from.
+   * @returns {Promise<void>}
+   */
+  async stop() {
+    this.#stopping = true;
+    this.#camera.close();
+    const peer = this.#peer;
+    if (peer?.send("stop")) await Promise.race([peer.ended, delay(STOP_TIMEOUT_MS)]);
+    await this.#finish();
+  }
+
+  /** The row as stored, with its spans. @throws {FocusError} */
+  async storedSession() {
+    return this.#server.storedSession(this.focusSessionId);
+  }
+
+  /** @param {number} share 0.5 for the median @returns {number | null} round trip in ms over the last minute */
+  roundTripQuantile(share) {
+    return this.#roundTrip.quantile(share);
+  }
+
+  /** What has left since the last call. @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>} */
+  async sending() {
+    if (this.state !== "live") return null;
+    const now = await this.#peer.statistics();
+    const before = this.#lastSent ?? now;
+    this.#lastSent = now;
+    const seconds = (now.atMs - before.atMs) / 1000;
+    if (seconds <= 0) return null;
+    return {
+      kilobitsPerSecond: (8 * (now.bytesSent - before.bytesSent)) / seconds / 1000,
+      framesPerSecond: (now.framesSent - before.framesSent) / seconds,
+    };
+  }
+
+  async #connect() {
+    const { signal } = this.#life;
+    this.#server.forgetToken();
+    const iceServers = await this.#server.iceServers(signal);
+    const peer = new FocusPeer({
+      server: this.#server,
+      configuration: { iceServers, ...this.#configuration },
+      stream: this.#camera.stream,
+      roundTrip: this.#roundTrip,
+      onMessage: (message) => this.#heard(message),
+    });
+    this.#lastSent = null;
+    const started = await peer.open({ continues: this.focusSessionId, consentAt: this.#consentAt, signal });
+    this.#peer = peer;
+    this.focusSessionId = started.focus_session_id;
+    this.#connectedAt = performance.now();
+    if (this.paused) peer.send("pause");
+    this.#enter("live");
+    this.#tell("started", started);
+    return started;
+  }
+
+  /** From the first connection to the end of the run. */
+  async #stayConnected() {
+    try {
+      while (!this.#stopping) {
+        const { reason } = await this.#peer.ended;
+        await this.#peer.close();
+        if (this.#stopping || reason === "stopped") break;
+        if (reason === "replaced") {
+          throw new FocusError("REPLACED", "The same lesson was opened in another window, which goes on in its place.");
+        }
+        this.#enter("reconnecting");
+        await this.#reconnect();
+      }
+    } catch (error) {
+      if (!this.#stopping) {
+        void this.#finish();
+        this.#tell("error", error);
+      }
+    }
+    await this.#finish();
+  }
+
+  async #reconnect() {
+    const { signal } = this.#life;
+    const lostAt = performance.now();
+    if (lostAt - this.#connectedAt > GOOD_CONNECTION_MS) this.#failures = 0;
+    let askedToWaitMs = 0;
+    for (;;) {
+      await this.#whenWorthTrying(Math.max(askedToWaitMs, retryDelay(this.#failures++)));
+      try {
+        return await this.#connect();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error.code === "focus_session_unknown") this.focusSessionId = null;
+        else if (!error.retryable || performance.now() - lostAt > GIVE_UP_AFTER_MS) throw error;
+        askedToWaitMs = error.retryAfterMs ?? 0;
+      }
+    }
+  }
+
+  /** Waits, but no longer than until the network or the page comes back; and always until there is a picture to send. */
+  async #whenWorthTrying(milliseconds) {
+    const { signal } = this.#life;
+    const waited = new AbortController();
+    const either = AbortSignal.any([signal, waited.signal]);
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      either.addEventListener("abort", () => (clearTimeout(timer), resolve()));
+      globalThis.addEventListener("online", resolve, { signal: either });
+      document.addEventListener("visibilitychange", () => document.hidden || resolve(), { signal: either });
+    });
+    waited.abort();
+    await this.#camera.whenUsable(signal);
+  }
+
+  #heard(message) {
+    if (message.type === "tracking_update") this.#tell("update", this.#timed(message));
+    if (message.type === "tracking_stopped") this.#tell("stopped", message);
+    if (message.type === "frame_rate") void this.#peer?.limitFrameRate(message.max_fps);
+    if (message.type === "error") this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));
+  }
+
+  #timed(update) {
+    const measured = this.#roundTrip.arrived(update.rtp_timestamp);
+    if (measured !== null || this.#roundTrip.measures) {
+      return { ...update, round_trip_ms: measured, round_trip_is_estimate: false };
+    }
+    void this.#pollNetwork();
+    const { ms } = this.#network;
+    return { ...update, round_trip_ms: ms === null ? null : ms + update.server_ms, round_trip_is_estimate: true };
+  }
+
+  async #pollNetwork() {
+    if (performance.now() - this.#network.polledAt < NETWORK_POLL_MS) return;
+    this.#network.polledAt = performance.now();
+    this.#network.ms = (await this.#peer?.statistics())?.networkMs ?? null;
+  }
+
+  #watch() {
+    const { signal } = this.#life;
+    this.#camera.addEventListener("lost", () => this.#tell("error", cameraLost()), { signal });
+    this.#camera.addEventListener("back", () => this.#showCurrentTrack(), { signal });
+    globalThis.addEventListener("pagehide", () => void this.#finish(), { signal });
+  }
+
+  #showCurrentTrack() {
+    const { track } = this.#camera;
+    track.enabled = !this.paused;
+    void this.#peer?.replaceTrack(track).catch(() => {}); // a peer that has just ended gets the track when it is replaced
+  }
+
+  #setPaused(paused) {
+    if (this.state === "stopped" || this.paused === paused) return;
+    this.paused = paused;
+    if (this.#camera.track) this.#camera.track.enabled = !paused;
+    this.#peer?.send(paused ? "pause" : "resume");
+  }
+
+  /** Everything ends here, once. A closing page runs it up to its first await. */
+  async #finish() {
+    if (this.state === "stopped") return;
+    this.#stopping = true;
+    this.#life.abort(new FocusError("CONNECTION_ERROR", "The run has been stopped."));
+    this.#camera.close();
+    this.#roundTrip.close();
+    const closed = this.#peer?.close();
+    this.#enter("stopped");
+    await closed;
+  }
+
+  #enter(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#tell("statechange", state);
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+function cameraLost() {
+  return new FocusError("CAMERA_ERROR", "The camera was disconnected. Plug it in again to go on.");
+}
+
+/** Exponential, with jitter: a server that restarts is not met by all of a school at once. */
+function retryDelay(failures) {
+  return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
+}
+
+function delay(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

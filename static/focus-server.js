@@ -1,0 +1,94 @@
+import { FocusError } from "./focus-error.js";
+
+/**
+ * Everything that is asked of the server over HTTP. Signalling is WHIP (RFC 9725).
+ *
+ * @typedef {string | (() => string | Promise<string>)} TokenSource
+ */
+export class FocusServer {
+  #base;
+  #tokenSource;
+  #token = null;
+
+  /**
+   * @param {string | URL} base where the server lives, as in `https://focus.example/`
+   * @param {TokenSource} tokenSource a token, or a function that fetches a fresh one
+   */
+  constructor(base, tokenSource) {
+    this.#base = new URL(String(base).replace(/\/*$/, "/"), document.baseURI);
+    this.#tokenSource = tokenSource;
+  }
+
+  /** Credentials for relays live for minutes: ask for each connection anew. @returns {Promise<RTCIceServer[]>} */
+  async iceServers(signal) {
+    const response = await this.#fetch("ice-servers", { signal });
+    return (await response.json()).iceServers ?? [];
+  }
+
+  /**
+   * @param {string} sdp the offer
+   * @param {{continues?: string | null, consentAt?: string | null, signal?: AbortSignal}} options
+   * @returns {Promise<{answer: string, resource: URL}>} `resource` stands for the connection until it is deleted
+   */
+  async connect(sdp, { continues, consentAt, signal } = {}) {
+    const path = new URL("whip", this.#base);
+    if (continues) path.searchParams.set("continues", continues);
+    if (consentAt) path.searchParams.set("consent_at", consentAt);
+    const response = await this.#fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body: sdp,
+      signal,
+    });
+    const resource = new URL(response.headers.get("Location") ?? "", path);
+    return { answer: await response.text(), resource };
+  }
+
+  /** Outlives the page; says nothing when the server is gone, which then needs no telling. */
+  async disconnect(resource) {
+    await this.#fetch(resource, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+
+  /** The row as the platform's database holds it, with its spans. */
+  async storedSession(focusSessionId, signal) {
+    const path = `focus-sessions/${encodeURIComponent(focusSessionId)}`;
+    return (await this.#fetch(path, { signal, cache: "no-store" })).json();
+  }
+
+  /** Ask the token source again before the next request. */
+  forgetToken() {
+    this.#token = null;
+  }
+
+  async #fetch(path, init) {
+    let response = await this.#attempt(path, init);
+    if (response.status === 401 && typeof this.#tokenSource === "function") {
+      this.forgetToken();
+      response = await this.#attempt(path, init);
+    }
+    if (!response.ok) throw await FocusError.fromResponse(response);
+    return response;
+  }
+
+  async #attempt(path, init) {
+    // A token in hand is used without waiting, so that a DELETE can leave while the page is being closed.
+    const token = this.#token ?? (await this.#newToken());
+    const headers = { ...init.headers, Authorization: `Bearer ${token}` };
+    try {
+      return await fetch(new URL(path, this.#base), { ...init, headers, credentials: "omit" });
+    } catch (cause) {
+      if (init.signal?.aborted) throw cause;
+      throw FocusError.connection("The server could not be reached.", cause);
+    }
+  }
+
+  async #newToken() {
+    try {
+      this.#token = typeof this.#tokenSource === "function" ? await this.#tokenSource() : this.#tokenSource;
+    } catch (cause) {
+      throw new FocusError("TOKEN_ERROR", "No token could be had for this learner.", { retryable: true, cause });
+    }
+    if (!this.#token) throw new FocusError("TOKEN_ERROR", "A token is needed to connect.");
+    return this.#token;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * `window.WebcamWebRTC`: the class that a page written for `WebcamWebSocket` uses instead. A plain script:
+ *
+ *   <script src="https://focus.example/static/webcam-webrtc.js"></script>
+ *   <script>
+ *     const webcam = new WebcamWebRTC({
+ *       token: "<?= $token ?>",                       // new: who the learner is, signed by the platform
+ *       onTrackingUpdate: (data) => show(data.is_focused, data.gaze_direction, data.metrics),
+ *       onConnectionChange: (connected, state) => {}, // state: connecting, live, reconnecting or stopped
+ *       onError: ({ type, message }) => {},           // CAMERA_PERMISSION_DENIED, NO_CAMERA, CAMERA_ERROR, …
+ *     });
+ *     await webcam.initialize(userId, moduleId, sectionId); // true once updates are on their way
+ *   </script>
+ */
+(() => {
+  const modules = new URL(".", document.currentScript.src);
+  const ownServer = new URL("..", modules);
+
+  class WebcamWebRTC {
+    #options;
+    #client = null;
+
+    /**
+     * @param {object} options
+     * @param {string | ((learner: {userId: number, moduleId: number, sectionId: number | null}) => string | Promise<string>)} options.token
+     *   a JWT for this learner and lesson, or a function that fetches one: on the start and for each reconnection
+     * @param {(update: object) => void} [options.onTrackingUpdate] the old payload, with more fields
+     * @param {(connected: boolean, state: string) => void} [options.onConnectionChange]
+     * @param {(error: {type: string, message: string}) => void} [options.onError]
+     * @param {string} [options.server] by default the one that this script came from
+     * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
+     */
+    constructor(options = {}) {
+      this.#options = options;
+    }
+
+    /** Whether updates are coming. */
+    get isConnected() {
+      return this.#client?.state === "live";
+    }
+
+    get isTracking() {
+      return this.isConnected && !this.#client.paused;
+    }
+
+    /** What the camera sees, for a preview: `video.srcObject = webcam.stream`. @returns {MediaStream | null} */
+    get stream() {
+      return this.#client?.stream ?? null;
+    }
+
+    /**
+     * Opens the camera and connects. The token says who the learner is; the ids are handed to a token function.
+     * @returns {Promise<boolean>} false where `onError` has been told why not
+     */
+    async initialize(userId, moduleId, sectionId = null) {
+      await this.disconnect();
+      const { FocusClient } = await import(new URL("focus-client.js", modules));
+      const { token, server = ownServer, consentAt } = this.#options;
+      const learner = { userId, moduleId, sectionId };
+      const client = new FocusClient({
+        server,
+        consentAt,
+        token: typeof token === "function" ? () => token(learner) : token,
+      });
+      this.#client = client;
+      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(detail));
+      client.addEventListener("error", ({ detail }) => this.#failed(detail));
+      client.addEventListener("statechange", ({ detail }) => {
+        this.#options.onConnectionChange?.(detail === "live", detail);
+      });
+      try {
+        await client.start();
+        return true;
+      } catch (error) {
+        if (client === this.#client) this.#failed(error);
+        await client.stop();
+        return false;
+      }
+    }
+
+    pause() {
+      this.#client?.pause();
+    }
+
+    resume() {
+      this.#client?.resume();
+    }
+
+    /** Turns the camera off and ends the run. */
+    async disconnect() {
+      const client = this.#client;
+      this.#client = null;
+      await client?.stop();
+    }
+
+    #failed({ type = "CONNECTION_ERROR", message }) {
+      this.#options.onError?.({ type, message });
+    }
+  }
+
+  window.WebcamWebRTC = WebcamWebRTC;
+})();

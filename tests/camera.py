@@ -1,0 +1,58 @@
+"""A camera for Chromium: a Y4M file that shows a real face, made from scikit-image's public-domain portrait.
+
+Given with `--use-file-for-fake-video-capture`, it is played in a loop.
+"""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 480, 15
+FACE_CENTRE = (222, 110)
+"""Column and row of the face in the portrait."""
+FACE_SCALE = 1.35
+
+Picture = NDArray[np.uint8]
+"""HEIGHT × WIDTH × 3, RGB."""
+
+
+def portrait(moved_px: tuple[float, float] = (0.0, 0.0)) -> Picture:
+    """Eileen Collins, looking at the camera as somebody does who sits before a laptop."""
+    column, row = FACE_CENTRE
+    placed = np.array(
+        [
+            [FACE_SCALE, 0, WIDTH / 2 - FACE_SCALE * column + moved_px[0]],
+            [0, FACE_SCALE, HEIGHT * 0.42 - FACE_SCALE * row + moved_px[1]],
+        ]
+    )
+    return np.asarray(
+        cv2.warpAffine(data.astronaut(), placed, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def empty_room() -> Picture:
+    """The same light with nobody in it."""
+    return np.asarray(cv2.GaussianBlur(np.ascontiguousarray(portrait()[:, ::-1]), (0, 0), 60), np.uint8)
+
+
+def write_y4m(path: Path, seconds_with_face: float = 4.0, seconds_without: float = 0.0) -> Path:
+    """A sitter who sways a little, as people do, so that no two neighbouring frames are the same; then an empty room."""
+    rng = np.random.default_rng(7)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode())
+        for picture in _pictures(round(seconds_with_face * FRAMES_PER_SECOND), round(seconds_without * FRAMES_PER_SECOND)):
+            grain = rng.normal(0, 1.5, picture.shape)
+            noisy = np.clip(picture + grain, 0, 255).astype(np.uint8)
+            file.write(b"FRAME\n")
+            file.write(cv2.cvtColor(noisy, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
+
+
+def _pictures(with_face: int, without: int) -> list[Picture]:
+    turns = [2 * math.pi * index / with_face for index in range(with_face)]
+    sitting = [portrait((4 * math.sin(turn), 2 * math.sin(2 * turn))) for turn in turns]
+    return sitting + [empty_room()] * without
