@@ -5,6 +5,7 @@ secret or a JWKS address the server starts in demo mode only.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,23 +15,30 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _first_and_last(value: object) -> object:
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Both ends are included; written `first-last`."""
+
+    first: Port
+    last: Port
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+def _port_range(value: object) -> object:
     if not isinstance(value, str):
         return value
     first, separator, last = value.partition("-")
     if not (separator and first.strip().isdigit() and last.strip().isdigit() and int(first) <= int(last)):
         raise ValueError("write first-last, as in 40000-40100")
-    return int(first), int(last)
+    return {"first": int(first), "last": int(last)}
 
 
 def _secret_folders() -> list[Path]:
     """Where an orchestrator leaves secrets, a file each, named as the variable in lower case: systemd, then Docker."""
     folders = (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets")
     return [Path(folder) for folder in folders if folder and Path(folder).is_dir()]
-
-
-PortRange = Annotated[tuple[Port, Port], BeforeValidator(_first_and_last)]
-"""The first and the last port, both included; written `first-last`."""
 
 
 class Settings(BaseSettings):
@@ -71,7 +79,7 @@ class Settings(BaseSettings):
         60.0, ge=0, description="Seconds in which a learner who lost the connection may go on with the same row."
     )
 
-    udp_ports: Annotated[PortRange | None, NoDecode] = Field(
+    udp_ports: Annotated[PortRange | None, NoDecode, BeforeValidator(_port_range)] = Field(
         None, description="UDP ports that media may use, as in `40000-40100`; by default any that the system gives."
     )
     public_ip: Annotated[tuple[IPvAnyAddress, ...], NoDecode] = Field(
@@ -94,8 +102,8 @@ class Settings(BaseSettings):
     )
     turn_ttl: int = Field(3600, ge=60, le=86400, description="Seconds for which a relay credential opens new relays.")
     turn_realm: str = Field("rtc-server", description="The relay's realm.")
-    turn_relay_ports: Annotated[PortRange, NoDecode] = Field(
-        (49152, 65535), description="UDP ports on which the relay faces this server."
+    turn_relay_ports: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = Field(
+        PortRange(49152, 65535), description="UDP ports on which the relay faces this server."
     )
     turn_external_ip: str | None = Field(
         None, description="Public address of a relay behind one-to-one NAT: `public`, or `public/private`."
