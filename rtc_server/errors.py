@@ -120,6 +120,12 @@ class ServerFull(RtcServerError):
         self.retry_after_s = retry_after_s
 
 
+class DecodeFailed(RtcServerError):
+    """The decoder cannot go on with what it was given; a keyframe starts it anew."""
+
+    code = "decode_failed"
+
+
 # -- what we stand on
 
 
