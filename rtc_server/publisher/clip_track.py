@@ -1,0 +1,103 @@
+"""The camera of a published learner: hands out a clip's encoded pictures when they are due."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from rtc_server.publisher.encoded_clip import CLOCK_RATE, EncodedClip, Vp8Encoder
+
+KEYFRAMES_APART_S = 0.3
+"""A request this soon after a keyframe is taken to have crossed it on the way, as browsers do."""
+
+
+class ClipTrack(MediaStreamTrack):
+    """The encoded pictures are shared among all tracks of a clip; only the answer to a keyframe request is not."""
+
+    kind = "video"
+
+    def __init__(self, clip: EncodedClip, *, duration_s: float | None = None, loop: bool = False) -> None:
+        """`duration_s` ends the track early; with `loop` the clip starts again from its first picture."""
+        super().__init__()
+        self.frames_sent = 0
+        self.finished = asyncio.Event()
+        self._clip = clip
+        self._schedule = _schedule(clip, duration_s, loop)
+        self._started: float | None = None
+        self._keyframe_wanted = False
+        self._last_keyframe_s = 0.0
+        self._detour: _Detour | None = None
+
+    def request_keyframe(self) -> None:
+        """The receiver cannot go on without one (PLI, FIR)."""
+        self._keyframe_wanted = True
+
+    async def recv(self) -> "av.Packet[av.stream.Stream]":
+        """The next picture, at its time. Ends as a track does, by `MediaStreamError`."""
+        index, due_s = next(self._schedule, (-1, 0.0))
+        if self.readyState != "live" or index < 0:
+            self.stop()
+            raise MediaStreamError
+        if self._started is None:
+            self._started = time.monotonic()
+        await asyncio.sleep(self._started + due_s - time.monotonic())
+        packet = av.Packet(await self._data(index, due_s))
+        packet.pts = round(due_s * CLOCK_RATE)
+        packet.time_base = Fraction(1, CLOCK_RATE)
+        self.frames_sent += 1
+        return packet
+
+    def stop(self) -> None:
+        super().stop()
+        self.finished.set()
+
+    async def _data(self, index: int, due_s: float) -> bytes:
+        picture = self._clip.pictures[index]
+        if picture.keyframe:
+            self._detour = None
+            self._keyframe_wanted = False
+            self._last_keyframe_s = due_s
+            return picture.data
+        keyframe = self._keyframe_wanted and due_s - self._last_keyframe_s >= KEYFRAMES_APART_S
+        if keyframe:
+            self._keyframe_wanted = False
+            self._last_keyframe_s = due_s
+            self._detour = self._detour or await asyncio.to_thread(_Detour, self._clip, index)
+        if self._detour is None:
+            return picture.data
+        return await asyncio.to_thread(self._detour.encode, index, keyframe)
+
+
+class _Detour:
+    """From a keyframe the receiver asked for to the clip's own next one: the same pictures, encoded for it alone."""
+
+    def __init__(self, clip: EncodedClip, index: int) -> None:
+        self._clip = clip
+        self._decoder = av.CodecContext.create("vp8", "r")
+        self._decoder.thread_count = 1
+        self._encoder = Vp8Encoder(clip.width, clip.height)
+        for earlier in clip.pictures[clip.keyframe_before(index) : index]:
+            self._decoder.decode(av.Packet(earlier.data))
+
+    def encode(self, index: int, keyframe: bool) -> bytes:
+        picture = self._clip.pictures[index]
+        (decoded,) = self._decoder.decode(av.Packet(picture.data))
+        return self._encoder.encode(decoded, picture.time_s, keyframe=keyframe)
+
+
+def _schedule(clip: EncodedClip, duration_s: float | None, loop: bool) -> Iterator[tuple[int, float]]:
+    """Index of each picture to send, and its time from the start."""
+    round_starts_s = 0.0
+    while clip.pictures:
+        for index, picture in enumerate(clip.pictures):
+            due_s = round_starts_s + picture.time_s
+            if duration_s is not None and due_s >= duration_s:
+                return
+            yield index, due_s
+        if not loop:
+            return
+        round_starts_s += clip.duration_s

@@ -1,0 +1,133 @@
+"""A clip encoded once, as VP8 at a webcam's size and rate, so that many learners can send the same pictures."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+CLOCK_RATE = 90_000
+MAX_WIDTH, MAX_HEIGHT = 640, 480
+FRAMES_PER_S = 15.0
+BITS_PER_S = 350_000
+KEYFRAME_EVERY_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFrame:
+    """A decoded picture, upright, and when it was taken."""
+
+    picture: av.VideoFrame
+    time_s: float
+    """From the clip's start."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    data: bytes
+    time_s: float
+    """When it is captured, from the clip's start."""
+    keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedClip:
+    """Starts with a keyframe, so that it can be sent again from its start at any time."""
+
+    pictures: tuple[EncodedPicture, ...]
+    duration_s: float
+    """Until when the last picture stands: where the next round starts."""
+    width: int
+    height: int
+
+    def keyframe_before(self, index: int) -> int:
+        """Index of the last keyframe at or before picture `index`."""
+        while not self.pictures[index].keyframe:
+            index -= 1
+        return index
+
+
+class Vp8Encoder:
+    """libvpx as a browser uses it on a camera: real time, constant bitrate, no picture held back."""
+
+    def __init__(self, width: int, height: int, bits_per_s: int = BITS_PER_S) -> None:
+        self._context = av.CodecContext.create("libvpx", "w")
+        assert isinstance(self._context, av.VideoCodecContext)
+        self._context.width, self._context.height = width, height
+        self._context.pix_fmt = "yuv420p"
+        self._context.time_base = Fraction(1, CLOCK_RATE)
+        self._context.framerate = Fraction(int(FRAMES_PER_S), 1)
+        self._context.bit_rate = bits_per_s
+        self._context.gop_size = 3000
+        self._context.qmin, self._context.qmax = 2, 56
+        self._context.thread_count = 1
+        rate = str(bits_per_s)
+        self._context.options = {
+            "bufsize": rate,
+            "minrate": rate,
+            "maxrate": rate,
+            "cpu-used": "-6",
+            "deadline": "realtime",
+            "lag-in-frames": "0",
+            "undershoot-pct": "100",
+            "overshoot-pct": "15",
+        }
+
+    def encode(self, picture: av.VideoFrame, time_s: float, *, keyframe: bool) -> bytes:
+        """One VP8 frame. `time_s` grows from call to call."""
+        picture.pts = round(time_s * CLOCK_RATE)
+        picture.time_base = Fraction(1, CLOCK_RATE)
+        picture.pict_type = av.video.frame.PictureType.I if keyframe else av.video.frame.PictureType.NONE
+        return b"".join(bytes(packet) for packet in self._context.encode(picture))
+
+
+def encode_clip(
+    frames: Iterable[ClipFrame],
+    *,
+    frames_per_s: float = FRAMES_PER_S,
+    bits_per_s: int = BITS_PER_S,
+    until_s: float | None = None,
+    on_picture: Callable[[], object] = lambda: None,
+) -> EncodedClip:
+    """Fits the pictures into 640x480 (480x640 where they stand upright) and thins them to `frames_per_s`.
+
+    Frame times are kept as they are. `on_picture` is called after each one.
+    """
+    encoder: Vp8Encoder | None = None
+    size = (0, 0)
+    pictures: list[EncodedPicture] = []
+    due_s = next_keyframe_s = 0.0
+    start_s: float | None = None
+    for frame in frames:
+        start_s = frame.time_s if start_s is None else start_s
+        time_s = frame.time_s - start_s
+        if until_s is not None and time_s >= until_s:
+            break
+        # Half a millisecond of grace: a clip at just this rate loses no picture to rounding.
+        if time_s < due_s - 0.0005:
+            continue
+        due_s = max(due_s + 1 / frames_per_s, time_s)
+        if encoder is None:
+            size = fitted(frame.picture.width, frame.picture.height)
+            encoder = Vp8Encoder(*size, bits_per_s)
+        keyframe = time_s >= next_keyframe_s
+        if keyframe:
+            next_keyframe_s = time_s + KEYFRAME_EVERY_S
+        picture = frame.picture.reformat(*size, format="yuv420p")
+        pictures.append(EncodedPicture(encoder.encode(picture, time_s, keyframe=keyframe), time_s, keyframe))
+        on_picture()
+    return EncodedClip(tuple(pictures), _duration_s(pictures, frames_per_s), *size)
+
+
+def fitted(width: int, height: int) -> tuple[int, int]:
+    """The largest even size of the same shape that a camera held that way would send; never larger than it is."""
+    most = (MAX_WIDTH, MAX_HEIGHT) if width >= height else (MAX_HEIGHT, MAX_WIDTH)
+    scale = min(1.0, most[0] / width, most[1] / height)
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+def _duration_s(pictures: list[EncodedPicture], frames_per_s: float) -> float:
+    if not pictures:
+        return 0.0
+    usual_gap_s = pictures[-1].time_s / (len(pictures) - 1) if len(pictures) > 1 else 1 / frames_per_s
+    return pictures[-1].time_s + usual_gap_s

@@ -1,0 +1,93 @@
+"""Several learners at once, from their tokens to their summaries."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+from tqdm import tqdm
+
+from rtc_server.publisher.clip_track import ClipTrack
+from rtc_server.publisher.encoded_clip import EncodedClip
+from rtc_server.publisher.published_learner import PublishedLearner, Update
+from rtc_server.publisher.summary import LearnerSummary, summary_of
+from rtc_server.publisher.whip_client import demo_token
+
+CONNECTING_AT_ONCE = 4
+HTTP_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who publishes."""
+
+    token: str
+    user_id: int | None = None
+    """For the summary; None where only the token says it."""
+
+
+async def publish(
+    clip: EncodedClip,
+    url: str,
+    senders: Sequence[Sender | None],
+    *,
+    duration_s: float | None,
+    loop: bool,
+) -> list[LearnerSummary]:
+    """Sends the clip as each of them, shows how it goes on stderr, and tells what came of it.
+
+    A sender of None is one that a demo server is to name. Ctrl-C ends the sessions as they should end. Raises
+    `ServerRefused` where a token cannot be had; what a single learner runs into is in its summary.
+    """
+    interrupted = _interrupted_by_ctrl_c()
+    gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+    frames = None if loop else len(clip.pictures) * len(senders)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as http:
+        known = [sender or await _sender_from_demo(http, url) for sender in senders]
+        with tqdm(total=frames, desc="sending", unit=" frames", disable=None) as bar:
+
+            def show(update: Update) -> None:
+                state, metrics = update.message["state"], update.message["metrics"]
+                bar.n = sum(learner.track.frames_sent for learner in learners)
+                bar.set_postfix_str(
+                    f"{state} ({update.message['reason']}), {metrics['focus_percentage']:.0f} % focused", refresh=False
+                )
+                bar.update(0)
+
+            learners = [
+                PublishedLearner(
+                    http, url, sender.token, ClipTrack(clip, duration_s=duration_s, loop=loop), on_update=show
+                )
+                for sender in known
+            ]
+            await asyncio.gather(*(learner.run(interrupted, gate) for learner in learners))
+    return [summary_of(learner, sender.user_id) for learner, sender in zip(learners, known, strict=True)]
+
+
+async def _sender_from_demo(http: aiohttp.ClientSession, url: str) -> Sender:
+    user_id, token = await demo_token(http, url)
+    return Sender(token, user_id)
+
+
+def run_on_fastest_loop(coroutine: Coroutine[None, None, list[LearnerSummary]]) -> list[LearnerSummary]:
+    """uvloop halves what a packet costs; it is not to be had on Windows."""
+    if sys.platform == "win32":
+        return asyncio.run(coroutine)
+    import uvloop
+
+    return uvloop.run(coroutine)
+
+
+def _interrupted_by_ctrl_c() -> asyncio.Event:
+    """Set at the first Ctrl-C; a second one is as rude as ever."""
+    loop = asyncio.get_running_loop()
+    interrupted = asyncio.Event()
+
+    def interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        interrupted.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    return interrupted
