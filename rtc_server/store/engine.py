@@ -1,0 +1,90 @@
+"""The way to the database, and one clear sentence when there is none."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import event, make_url, text
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.store.schema import MYSQL
+from rtc_server.store.upgrade import upgrade_schema
+from rtc_server.store.why_unavailable import why_unavailable
+
+DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
+
+_SQLITE_BUSY_S = 10.0
+
+
+async def open_store(url: str, *, connect_timeout_s: float = 10.0) -> AsyncEngine:
+    """Connects, brings the schema up to date and returns an engine, which the caller disposes of.
+
+    Raises StoreUnavailable with a sentence that says what is wrong and what to do, and never the password.
+    """
+    parsed = _parse(url)
+    engine = _make_engine(parsed, connect_timeout_s)
+    try:
+        async with asyncio.timeout(connect_timeout_s), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        await upgrade_schema(engine)
+    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        await engine.dispose()
+        raise StoreUnavailable(why_unavailable(parsed, error)) from error
+    except BaseException:
+        await engine.dispose()
+        raise
+    return engine
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # The text itself may hold a password: not even its error is passed on.
+        raise StoreUnavailable(
+            "RTC_DATABASE_URL is not an address of a database; it looks like mysql+aiomysql://user:password@host/name."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend not in DRIVERS:
+        raise StoreUnavailable(
+            f"There is no driver for {backend!r} databases here: RTC_DATABASE_URL starts with mysql+aiomysql://, "
+            "postgresql+asyncpg:// or sqlite+aiosqlite:///."
+        )
+    # Nobody means a blocking driver: mysql:// and postgresql:// get ours.
+    return parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
+
+
+def _make_engine(url: URL, connect_timeout_s: float) -> AsyncEngine:
+    backend = url.get_backend_name()
+    arguments: dict[str, Any]
+    if backend in MYSQL:
+        arguments = {"connect_timeout": connect_timeout_s, "init_command": "SET time_zone = '+00:00'"}
+    elif backend == "postgresql":
+        arguments = {"timeout": connect_timeout_s, "server_settings": {"timezone": "UTC"}}
+    else:
+        arguments = {"timeout": _SQLITE_BUSY_S}
+        if url.database and not url.database.startswith(("file:", ":memory:")):
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # Errors of the engine name the statement, never its values: those are a learner's.
+    engine = create_async_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    if backend == "sqlite":
+        _take_turns_in_sqlite(engine)
+    return engine
+
+
+def _take_turns_in_sqlite(engine: AsyncEngine) -> None:
+    """Begins each transaction as a writer's.
+
+    One that begins as a reader's fails at once when it comes to write while another does; this one waits.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _leave_transactions_to_us(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,66 @@
+"""Reads back what was written."""
+
+import sqlalchemy.exc
+from sqlalchemy import String, select, type_coerce
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.focus.record import FocusRecord
+from rtc_server.focus.state import Span, Totals
+from rtc_server.learner import Learner
+from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
+from rtc_server.store.sql import stored_spans
+from rtc_server.store.stored_session import PlatformRow, StoredSession
+
+
+class FocusReader:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def stored_session(self, focus_session_id: str) -> StoredSession | None:
+        """None where there is no such FocusSession. Raises StoreUnavailable."""
+        try:
+            async with self._engine.begin() as connection:
+                query = select(focus_sessions).where(focus_sessions.c.focus_session_id == focus_session_id)
+                session = (await connection.execute(query)).one_or_none()
+                if session is None:
+                    return None
+                spans = await stored_spans(connection, [focus_session_id])
+                row = await _platform_row(connection, session)
+        except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable("The database does not answer now; what was measured is kept.") from error
+        return StoredSession(_record(session, spans.get(focus_session_id, ())), session.ended_at, row)
+
+
+async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, ...]]) -> PlatformRow | None:
+    columns = [
+        # The platform may have put a type of its own here: whatever it is, it is text to us.
+        type_coerce(column, String) if column.name == "session_type" else column
+        for column in platform_rows.columns
+    ]
+    query = select(*columns).where(
+        platform_rows.c.id == session.platform_row_id,
+        platform_rows.c.user_id == session.user_id,
+        platform_rows.c.module_id == session.module_id,
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    moments = {name: as_utc(row[name]) for name in ("created_at", "last_updated")}
+    return PlatformRow(**{**row, **moments})
+
+
+def _record(session: Row[tuple[object, ...]], spans: tuple[Span, ...]) -> FocusRecord:
+    columns = session._mapping  # noqa: SLF001 - the documented way to a row's names
+    totals = {name: columns[name] for name in Totals.__dataclass_fields__}
+    return FocusRecord(
+        learner=Learner(session.user_id, session.module_id, session.section_id),
+        totals=Totals(**totals),
+        spans=spans,
+        **{
+            name: columns[name]
+            for name in FocusRecord.__dataclass_fields__
+            if name not in ("learner", "totals", "spans")
+        },
+    )

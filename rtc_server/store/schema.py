@@ -1,0 +1,156 @@
+"""The tables: the platform's one, which is adopted, and our own beside it.
+
+The platform's table has no foreign key to ours, nor ours to it: its owner may do with its rows
+whatever it likes, and we notice when we next write.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from rtc_server.focus.state import FocusState
+
+MYSQL = ("mysql", "mariadb")
+SESSION_TYPES = ("viewing", "pause", "resume")
+_TABLE_OPTIONS: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
+
+
+def as_utc(moment: datetime) -> datetime:
+    """The moment as an aware UTC time. Databases without zones hold UTC: every connection of ours says so."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, to the microsecond, on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        if dialect.name in MYSQL:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else as_utc(value)
+
+
+# -- the platform's
+
+platform_metadata = MetaData()
+
+_timestamp = DateTime(timezone=True).with_variant(mysql.TIMESTAMP(), *MYSQL)
+
+platform_rows = Table(
+    "eye_tracking_sessions",
+    platform_metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("user_id", Integer, nullable=False),
+    Column("module_id", Integer, nullable=False),
+    Column("section_id", Integer),
+    Column("total_time_seconds", Integer, server_default=text("0")),
+    Column(
+        "session_type",
+        Enum(*SESSION_TYPES, native_enum=False).with_variant(mysql.ENUM(*SESSION_TYPES), *MYSQL),
+        server_default="viewing",
+    ),
+    Column("created_at", _timestamp, nullable=False, server_default=text("CURRENT_TIMESTAMP")),
+    Column(
+        "last_updated",
+        _timestamp,
+        nullable=False,
+        # MySQL keeps it by itself; PostgreSQL and SQLite have no such clause, so writing says it as well.
+        server_default=text("CURRENT_TIMESTAMP"),
+        onupdate=text("CURRENT_TIMESTAMP"),
+    ),
+    Column("focused_time_seconds", Integer, server_default=text("0")),
+    Column("unfocused_time_seconds", Integer, server_default=text("0")),
+    Column("session_data", Text),
+    CheckConstraint("session_type IN ('viewing', 'pause', 'resume')").ddl_if(
+        callable_=lambda *_, dialect, **_options: dialect.name not in MYSQL
+    ),
+    Index("idx_user_module", "user_id", "module_id"),
+    Index("idx_user_section", "user_id", "section_id"),
+    Index("idx_created_at", "created_at"),
+    sqlite_autoincrement=True,
+    **_TABLE_OPTIONS,
+)
+"""Created only where it does not exist, and never altered."""
+
+# -- our own
+
+own_metadata = MetaData()
+
+focus_sessions = Table(
+    "rtc_focus_sessions",
+    own_metadata,
+    Column("focus_session_id", CHAR(36), primary_key=True),
+    Column("platform_row_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("module_id", BigInteger, nullable=False),
+    Column("section_id", BigInteger),
+    Column("policy", String(64), nullable=False),
+    Column("session_type", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("end_reason", String(32)),
+    Column("focused_s", Double, nullable=False),
+    Column("unfocused_s", Double, nullable=False),
+    Column("unknown_s", Double, nullable=False),
+    Column("multiple_faces_s", Double, nullable=False),
+    Column("focus_sessions", Integer, nullable=False),
+    Column("unfocus_sessions", Integer, nullable=False),
+    Column("consent_at", UtcDateTime),
+    Column("calibration_error_deg", Double),
+    Index("rtc_focus_sessions_user", "user_id"),
+    Index("rtc_focus_sessions_recorded", "recorded_at"),
+    **_TABLE_OPTIONS,
+)
+
+focus_spans = Table(
+    "rtc_focus_spans",
+    own_metadata,
+    Column("focus_session_id", CHAR(36), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("start_s", Double, nullable=False),
+    Column("end_s", Double, nullable=False),
+    Column("state", String(max(map(len, FocusState))), nullable=False),
+    Column("reason", String(32), nullable=False),
+    **_TABLE_OPTIONS,
+)

@@ -1,0 +1,35 @@
+"""What can be read back of a FocusSession."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rtc_server.focus.record import FocusRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformRow:
+    """The row in `eye_tracking_sessions`, as it is now."""
+
+    id: int
+    user_id: int
+    module_id: int
+    section_id: int | None
+    total_time_seconds: int | None
+    session_type: str | None
+    created_at: datetime
+    """UTC, aware; as is `last_updated`."""
+    last_updated: datetime
+    focused_time_seconds: int | None
+    unfocused_time_seconds: int | None
+    session_data: str | None
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    record: FocusRecord
+    """As last written, to the microsecond and the last bit of each float."""
+    ended_at: datetime | None
+    """UTC, aware; None while it lasts."""
+    row: PlatformRow | None
+    """None where the platform has deleted it."""

@@ -1,0 +1,68 @@
+"""Brings a database's schema up to date, whether it is empty, the platform's, or ours already."""
+
+from pathlib import Path
+
+import alembic.command
+import alembic.util
+from alembic.config import Config
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.store.schema import MYSQL, platform_metadata, platform_rows
+
+VERSION_TABLE = "rtc_alembic_version"
+"""Named so that it cannot meet the version table of the platform's own migrations."""
+
+_LOCK_NAME = "rtc_server_schema_upgrade"
+_LOCK_NUMBER = 7_264_510_335_512
+_LOCK_WAIT_S = 60
+
+
+async def upgrade_schema(engine: AsyncEngine) -> None:
+    """Creates what is missing and changes nothing that is there. Servers that start together take turns.
+
+    Raises StoreUnavailable where the platform's table lacks a column, or a newer server has been here.
+    """
+    async with engine.begin() as connection:
+        await connection.run_sync(_upgrade_alone)
+
+
+def _upgrade_alone(connection: Connection) -> None:
+    dialect = connection.dialect.name
+    if dialect in MYSQL:
+        # Held by the connection, as MySQL commits at each CREATE TABLE.
+        if connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_WAIT_S}) != 1:
+            raise StoreUnavailable("Another server has been upgrading this database for a minute: see what it does.")
+        try:
+            _upgrade(connection)
+        finally:
+            connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+        return
+    if dialect == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+    # SQLite: the transaction itself is the lock (engine.py begins it at once as a writer).
+    _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    platform_metadata.create_all(connection)
+    _check_platform_table(connection)
+    config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    try:
+        alembic.command.upgrade(config, "head")
+    except alembic.util.CommandError as error:
+        raise StoreUnavailable(
+            f"The tables rtc_… in this database are not of a version this server knows ({error}): run a newer server."
+        ) from error
+
+
+def _check_platform_table(connection: Connection) -> None:
+    present = {column["name"].lower() for column in inspect(connection).get_columns(platform_rows.name)}
+    missing = [column.name for column in platform_rows.columns if column.name not in present]
+    if missing:
+        raise StoreUnavailable(
+            f"The table {platform_rows.name} has no column {', '.join(missing)}. It is the platform's and is never "
+            "altered from here: add what is missing, or point RTC_DATABASE_URL at another database."
+        )

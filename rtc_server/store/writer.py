@@ -1,0 +1,233 @@
+"""Keeps the database up to date with what is being measured, without ever holding up the measuring.
+
+    put(record) ──▶ newest record of each FocusSession ──▶ one transaction for all that changed
+
+A session's first record and its last go out at once, those between every `save_interval_s`. While the
+database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.focus.record import FocusRecord
+from rtc_server.store.sql import StoredState, write_records
+from rtc_server.store.why_unavailable import root_cause
+
+_log = logging.getLogger(__name__)
+
+_FIRST_RETRY_S = 0.5
+_LONGEST_RETRY_S = 15.0
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """What is known here of one FocusSession."""
+
+    record: FocusRecord
+    stored: StoredState | None = None
+    """None when it has to be looked up."""
+    dirty: bool = True
+    """The newest record is not stored yet."""
+    urgent: bool = True
+    """It shall not wait for the next round."""
+    refused: bool = False
+    """The database took others but not this one, which goes in a transaction of its own until it is taken."""
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def tell(self, error: StoreUnavailable | None) -> None:
+        """Ends the waiting of those who wait: stored, or not."""
+        for future in self.waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        self.waiting.clear()
+
+
+class FocusWriter:
+    """Implements the peers' `Recorder`."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        save_interval_s: float,
+        *,
+        write_timeout_s: float = 15.0,
+        ended_kept: int = 10_000,
+    ) -> None:
+        """`ended_kept`: how many ended sessions may wait for a database that is away; then the oldest go."""
+        self._engine = engine
+        self._save_interval_s = save_interval_s
+        self._write_timeout_s = write_timeout_s
+        self._ended_kept = ended_kept
+        self._entries: dict[str, _Entry] = {}
+        self._wake = asyncio.Event()
+        self._failures = 0
+        """Rounds without a database since the last one with it."""
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="focus-writer")
+
+    async def close(self, deadline_s: float = 10.0) -> None:
+        """Writes what is still to be written; what cannot be within the deadline is lost, and logged as such."""
+        if self._task is None:
+            return
+        self._closing = True
+        self._wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                await self._task
+        self._task = None
+        for entry in self._entries.values():
+            entry.tell(StoreUnavailable("The server shuts down and could not store this session."))
+        if unsaved := sum(entry.dirty for entry in self._entries.values()):
+            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved})
+
+    def put(self, record: FocusRecord) -> None:
+        """Notes the newest state of its FocusSession. Never blocks, and never raises for the database's sake."""
+        entry = self._entries.get(record.focus_session_id)
+        if entry is None:
+            entry = self._entries[record.focus_session_id] = _Entry(record)
+        else:
+            entry.record, entry.dirty = record, True
+        if record.end_reason is not None:
+            entry.urgent = True
+            self._drop_oldest_ended()
+        if entry.urgent and not self._failures:
+            self._wake.set()
+
+    async def settle(self, focus_session_id: str) -> None:
+        """Returns once that session's newest record is stored, at once if it is.
+
+        Raises StoreUnavailable when the database fails to take it; it is tried again all the same.
+        """
+        entry = self._entries.get(focus_session_id)
+        if entry is None or not entry.dirty:
+            return
+        if self._task is None or self._task.done():
+            raise StoreUnavailable("Nothing is stored now: the server is shutting down.")
+        stored = asyncio.get_running_loop().create_future()
+        entry.waiting.append(stored)
+        entry.urgent = True
+        self._wake.set()
+        await stored
+
+    # -- the task
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock() + self._save_interval_s
+        while not (self._closing and self._all_done()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._wake.wait()
+            self._wake.clear()
+            everything = self._closing or self._failures > 0 or clock() >= due
+            batch = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
+            if not await self._flush(batch):
+                due = clock() + min(_FIRST_RETRY_S * 2 ** (self._failures - 1), _LONGEST_RETRY_S)
+            elif everything:
+                due = clock() + self._save_interval_s
+            if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
+                self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+
+    def _all_done(self) -> bool:
+        return not any(entry.dirty and not entry.refused for entry in self._entries.values())
+
+    async def _flush(self, batch: Collection[_Entry]) -> bool:
+        """Writes the batch in one transaction. False when there is no database to write to."""
+        for entry in batch:
+            entry.urgent = False
+        together = [entry for entry in batch if not entry.refused]
+        alone = [entry for entry in batch if entry.refused]
+        error = await self._write(together)
+        if error is not None:
+            if not await self._database_answers():
+                return self._failed(batch, error)
+            # One record that it does not take must not hold up the others.
+            alone = together + alone
+        for entry in alone:
+            error = await self._write([entry])
+            if error is not None and not await self._database_answers():
+                return self._failed(batch, error)
+            self._note_refusal(entry, error)
+        if self._failures:
+            _log.info("the database is back", extra={"attempts": self._failures})
+            self._failures = 0
+        return True
+
+    async def _write(self, entries: Collection[_Entry]) -> Exception | None:
+        if not entries:
+            return None
+        records = [entry.record for entry in entries]
+        known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
+        try:
+            async with asyncio.timeout(self._write_timeout_s), self._engine.begin() as connection:
+                stored = await write_records(connection, records, known)
+        except Exception as error:  # whatever it is, the stream goes on and the record is kept
+            for entry in entries:
+                entry.stored = None  # the commit may have arrived or not: look it up next time
+            return error
+        for entry, record in zip(entries, records, strict=True):
+            self._note_stored(entry, record, stored[record.focus_session_id])
+        return None
+
+    def _note_stored(self, entry: _Entry, record: FocusRecord, stored: StoredState) -> None:
+        entry.stored = stored
+        if entry.record is not record:
+            return
+        entry.dirty = entry.refused = False
+        entry.tell(None)
+        if record.end_reason is not None:
+            self._entries.pop(record.focus_session_id, None)
+
+    def _note_refusal(self, entry: _Entry, error: Exception | None) -> None:
+        if error is not None and not entry.refused:
+            _log.error(
+                "the database refuses a session; it is tried again by itself",
+                extra={"focus_session_id": entry.record.focus_session_id, "cause": root_cause(error)},
+            )
+        entry.refused = error is not None
+        if error is not None:
+            entry.tell(StoreUnavailable("The database does not take this session."))
+
+    def _failed(self, batch: Collection[_Entry], error: Exception) -> bool:
+        self._failures += 1
+        if self._failures == 1:
+            _log.warning(
+                "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
+            )
+        for entry in batch:
+            if entry.dirty:
+                entry.tell(StoreUnavailable("The database does not answer now; what was measured is kept."))
+        return False
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(self._write_timeout_s), self._engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception:  # any failure is the answer
+            return False
+        return True
+
+    def _drop_oldest_ended(self) -> None:
+        if len(self._entries) <= self._ended_kept:
+            return
+        ended = [key for key, entry in self._entries.items() if entry.record.end_reason is not None]
+        for focus_session_id in ended[: len(ended) - self._ended_kept]:
+            entry = self._entries.pop(focus_session_id)
+            entry.tell(StoreUnavailable("Too many sessions wait for the database; this one was given up."))
+            _log.error(
+                "a session is lost: too many wait for the database", extra={"focus_session_id": focus_session_id}
+            )
