@@ -49,15 +49,17 @@ fuzz: setup ## hostile input for FUZZ_SECONDS (600); the test run gives it a min
 
 # lock-extra.in and the names left out are explained there and at [tool.uv] in pyproject.toml.
 UNUSED := jax jaxlib ml-dtypes opt-einsum sentencepiece sounddevice opencv-contrib-python
-COMPILE = $$tools/bin/uv pip compile pyproject.toml lock-extra.in --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(addprefix --no-emit-package ,$(UNUSED))
+COMPILE = $$tools/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+RUNTIME := pyproject.toml lock-extra.in $(addprefix --no-emit-package ,$(UNUSED))
 
-lock: setup ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
+lock: setup ## write the requirements*.lock files anew from pyproject.toml
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(BIN)/python -m venv $$tools && \
 	$$tools/bin/python -m pip --disable-pip-version-check -qq install uv==$(UV_VERSION) && \
-	$(COMPILE) --upgrade --output-file requirements.lock && \
-	$(COMPILE) --upgrade --group dev --output-file requirements-dev.lock
+	$(COMPILE) $(RUNTIME) --output-file requirements.lock && \
+	$(COMPILE) $(RUNTIME) --group dev --output-file requirements-dev.lock && \
+	$(COMPILE) --group build --output-file requirements-build.lock
 
 clean: ## remove .venv and what the tools leave behind; var/ (the demo's database) stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
