@@ -1,0 +1,54 @@
+"""One peer's video decoder: bounded before it allocates, one thread, and never in an unknown state."""
+
+from typing import Final
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from rtc_server.errors import DecodeFailed
+from rtc_server.media.frame import Codec, EncodedFrame
+
+MAX_PIXELS: Final = 1920 * 1088
+"""1080p in whole macroblocks. A larger picture is refused from its header, before any memory is taken for it."""
+
+_DECODERS: Final[dict[Codec, str]] = {
+    "vp8": "vp8",  # FFmpeg's own: libvpx allocates first and asks later
+    "h264": "h264",
+}
+
+
+class Decoder:
+    """Turns access units into frames. After a failure only a keyframe is taken."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._context: VideoCodecContext | None = None
+
+    def decode(self, frame: EncodedFrame) -> av.VideoFrame | None:
+        """None: it is not meant to be shown (VP8's hidden reference frames).
+
+        :raises DecodeFailed: it is damaged, too large, or follows something that was; ask for a keyframe.
+        """
+        if self._context is None:
+            if not frame.keyframe:
+                raise DecodeFailed("The video cannot be decoded before its next keyframe.")
+            self._context = _context(self._codec)
+        try:
+            shown = self._context.decode(av.Packet(frame.data))
+        except Exception as error:  # whatever foreign code makes of foreign bytes
+            self.close()
+            raise DecodeFailed("The video is damaged or too large.") from error
+        return shown[-1] if shown else None
+
+    def close(self) -> None:
+        """Frees the context. The decoder can be used again, from a keyframe on."""
+        self._context = None
+
+
+def _context(codec: Codec) -> VideoCodecContext:
+    context = av.CodecContext.create(_DECODERS[codec], "r")
+    assert isinstance(context, VideoCodecContext)
+    context.thread_count = 1
+    # low_delay: H.264 comes out with the access unit that completes it, not one later.
+    context.options = {"max_pixels": str(MAX_PIXELS), "flags": "low_delay"}
+    return context

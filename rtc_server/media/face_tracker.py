@@ -1,0 +1,89 @@
+"""Which faces of one stream are followed from picture to picture, and when to look for others.
+
+Fitting a mesh where a face was a moment ago is cheap to decide; finding faces anew costs half a mesh
+again. So the whole picture is searched while nobody is followed, when a face gets lost, when something
+changed outside the followed faces, and otherwise every few seconds. One learner alone pays for one mesh
+a picture and next to nothing else.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtc_server.focus.observation import FaceLandmarks
+from rtc_server.media.face_landmarker import FaceLandmarker, MeshedFace, Picture
+from rtc_server.media.image_quality import Box, outside
+
+MAX_FACES = 4
+
+SEARCH_INTERVAL_S = 2.0
+"""Longest time without a search of the whole picture."""
+MIN_SEARCH_INTERVAL_S = 0.4
+"""Shortest time between two searches while somebody is followed."""
+NEWCOMER_CHANGE = 12.0
+"""Luma levels by which a coarse cell away from the faces must differ from the last search. A person
+who enters moves many cells by 30 and more; a sensor's noise moves a cell's mean by 2 or 3."""
+SAME_FACE = 0.5
+"""Two meshes that overlap by more, measured on the smaller, lie on one face."""
+_REACH = 0.15
+"""How far beyond its mesh a followed face is taken to reach (hair, shoulders' movement), in its own size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    face: MeshedFace
+    box: Box
+
+
+class FaceTracker:
+    """Follows up to four faces of one stream. Holds where they were; no pixels."""
+
+    def __init__(self) -> None:
+        self._followed: list[_Followed] = []
+        self._searched_at_s = float("-inf")
+        self._grid_at_search: NDArray[np.float32] | None = None
+
+    def faces(
+        self, landmarker: FaceLandmarker, picture: Picture, grid: NDArray[np.float32], media_time_s: float
+    ) -> tuple[FaceLandmarks, ...]:
+        """The faces in this picture; `grid` is its `image_quality.coarse_grid`."""
+        before = len(self._followed)
+        self._followed = self._follow(landmarker, picture)
+        if len(self._followed) < max(before, 1) or self._may_have_company(grid, media_time_s):
+            self._search(landmarker, picture)
+            self._searched_at_s, self._grid_at_search = media_time_s, grid
+        return tuple(followed.face.landmarks for followed in self._followed)
+
+    def _follow(self, landmarker: FaceLandmarker, picture: Picture) -> list[_Followed]:
+        still_there: list[_Followed] = []
+        for followed in self._followed:
+            _admit(landmarker.mesh(picture, followed.face.region), still_there)
+        return still_there
+
+    def _search(self, landmarker: FaceLandmarker, picture: Picture) -> None:
+        for found in landmarker.find(picture):
+            if len(self._followed) == MAX_FACES:
+                return
+            if not any(followed.box.holds(found.x, found.y) for followed in self._followed):
+                _admit(landmarker.mesh(picture, found.region), self._followed)
+
+    def _may_have_company(self, grid: NDArray[np.float32], media_time_s: float) -> bool:
+        since_s = media_time_s - self._searched_at_s
+        if len(self._followed) == MAX_FACES or since_s < MIN_SEARCH_INTERVAL_S:
+            return False
+        if since_s >= SEARCH_INTERVAL_S or self._grid_at_search is None:
+            return True
+        difference = grid - self._grid_at_search
+        difference -= np.median(difference)  # the camera's own exposure moves every cell alike
+        away = outside([Box.around(followed.face.landmarks.points, _REACH) for followed in self._followed])
+        return bool(np.any(np.abs(difference[away]) > NEWCOMER_CHANGE))
+
+
+def _admit(face: MeshedFace | None, faces: list[_Followed]) -> None:
+    """Two regions that have run together onto one face make one face."""
+    if face is None:
+        return
+    box = Box.around(face.landmarks.points)
+    if all(other.box.overlap(box) <= SAME_FACE for other in faces):
+        faces.append(_Followed(face, box))

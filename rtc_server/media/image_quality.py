@@ -1,0 +1,136 @@
+"""Light, focus and movement, from the luma plane as the decoder left it. Well under 0.1 ms a picture."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from rtc_server.focus.observation import FaceLandmarks, ImageQuality
+
+Luma = NDArray[np.uint8]
+"""(height, width), one byte a pixel: the Y of YUV 4:2:0."""
+
+_PATCH_SAMPLES = 64
+"""Samples across the face, or across the picture without one. The same for every picture size, so
+that contrast and sharpness mean the same near and far, at 320x240 and at 1080p."""
+_GRID = (24, 32)
+"""Cells of the coarse grid, down and across; four samples each keep a sensor's noise down."""
+_OUTER_EYE_CORNERS = (33, 263)
+"""In the mesh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of the picture, in picture widths and heights; may reach beyond it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def around(cls, points: NDArray[np.float32], margin: float = 0.0) -> "Box":
+        """Around points (n, 2 or more), grown on each side by `margin` of its own size."""
+        x, y = points[:, 0], points[:, 1]
+        left, right, top, bottom = float(x.min()), float(x.max()), float(y.min()), float(y.max())
+        across, down = (right - left) * margin, (bottom - top) * margin
+        return cls(left - across, top - down, right + across, bottom + down)
+
+    @property
+    def area(self) -> float:
+        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
+
+    def holds(self, x: float, y: float) -> bool:
+        return self.left <= x <= self.right and self.top <= y <= self.bottom
+
+    def overlap(self, other: "Box") -> float:
+        """Intersection over the smaller of the two: 1 when one lies within the other."""
+        shared = Box(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+        smaller = min(self.area, other.area)
+        return shared.area / smaller if shared.right > shared.left and smaller > 0 else 0.0
+
+
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
+
+
+def luma_of(frame: av.VideoFrame) -> Luma:
+    """The Y plane of a planar 8-bit YUV frame, not copied: valid while the frame is."""
+    plane: Any = frame.planes[0]  # a buffer, which its type does not say
+    rows = np.frombuffer(plane, np.uint8, count=plane.line_size * frame.height)
+    return rows.reshape(frame.height, plane.line_size)[:, : frame.width]
+
+
+def coarse_grid(luma: Luma) -> NDArray[np.float32]:
+    """Mean luma of each cell of `_GRID`."""
+    down, across = 2 * _GRID[0], 2 * _GRID[1]
+    row_step, column_step = luma.shape[0] // down, luma.shape[1] // across
+    if not row_step or not column_step:
+        luma = luma.repeat(down, axis=0).repeat(across, axis=1)
+        row_step, column_step = luma.shape[0] // down, luma.shape[1] // across
+    top, left = (luma.shape[0] - row_step * (down - 1)) // 2, (luma.shape[1] - column_step * (across - 1)) // 2
+    samples = luma[top::row_step, left::column_step][:down, :across].astype(np.float32)
+    rows = samples[0::2] + samples[1::2]
+    cells: NDArray[np.float32] = (rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25)
+    return cells
+
+
+def outside(boxes: list[Box]) -> NDArray[np.bool_]:
+    """The cells of the coarse grid that lie in none of the boxes."""
+    free = np.ones(_GRID, np.bool_)
+    for box in boxes:
+        top, bottom = (min(max(value, 0.0), 1.0) * _GRID[0] for value in (box.top, box.bottom))
+        left, right = (min(max(value, 0.0), 1.0) * _GRID[1] for value in (box.left, box.right))
+        free[int(top) : ceil(bottom), int(left) : ceil(right)] = False
+    return free
+
+
+def eye_strip(luma: Luma, face: FaceLandmarks) -> Luma:
+    """Luma around both eyes, where a glance shows and little else does. Given the same face, which may
+    be that of an earlier picture, it is of the same places and shape."""
+    (one_x, one_y), (other_x, other_y) = (face.points[corner, :2].tolist() for corner in _OUTER_EYE_CORNERS)
+    middle = (one_y + other_y) / 2
+    half = abs(other_x - one_x) * luma.shape[1] / luma.shape[0] * 0.15
+    return _patch(luma, Box(min(one_x, other_x), middle - half, max(one_x, other_x), middle + half))
+
+
+def measured(luma: Luma, face: FaceLandmarks | None, change: float) -> ImageQuality:
+    """`change` as measured before, handed through; the rest of the face's box, or of the whole picture."""
+    patch = _patch(luma, Box.around(face.points) if face else WHOLE)
+    if patch.size == 0:
+        patch = _patch(luma, WHOLE)
+    fine = patch.astype(np.int16)
+    laplacian = fine[1:-1, :-2] + fine[1:-1, 2:]
+    laplacian += fine[:-2, 1:-1]
+    laplacian += fine[2:, 1:-1]
+    laplacian -= fine[1:-1, 1:-1] << 2
+    brightness, variance = _mean_and_variance(patch)
+    return ImageQuality(brightness, variance**0.5, _mean_and_variance(laplacian)[1], change)
+
+
+def _mean_and_variance(values: NDArray[Any]) -> tuple[float, float]:
+    flat = values.astype(np.float32).ravel()
+    if flat.size == 0:
+        return 0.0, 0.0
+    mean = float(np.add.reduce(flat)) / flat.size
+    return mean, max(0.0, float(flat @ flat) / flat.size - mean * mean)
+
+
+def _pixels(luma: Luma, box: Box) -> Luma:
+    height, width = luma.shape
+    top, bottom = (int(min(max(value, 0.0), 1.0) * height) for value in (box.top, box.bottom))
+    left, right = (int(min(max(value, 0.0), 1.0) * width) for value in (box.left, box.right))
+    return luma[top:bottom, left:right]
+
+
+def _patch(luma: Luma, box: Box) -> Luma:
+    pixels = _pixels(luma, box)
+    step = max(1, round(pixels.shape[1] / _PATCH_SAMPLES))
+    return pixels[::step, ::step]
