@@ -1,0 +1,73 @@
+"""Where a request really comes from, behind proxies that we name and no others."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from aiohttp import web
+
+from rtc_server.errors import SettingsError
+
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+_FOR = re.compile(r'(?:^|;)\s*for=("?)([^";,]+)\1', re.IGNORECASE)
+_IPV6_SUBSCRIBER_BITS = 64
+"""What one subscriber is given: counting single IPv6 addresses would count nothing."""
+
+
+class ClientAddresses:
+    """Believes `Forwarded` (RFC 7239) and `X-Forwarded-For` from trusted proxies only."""
+
+    def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
+        """Networks or addresses of the proxies. Raises SettingsError."""
+        try:
+            self._trusted: list[IPv4Network | IPv6Network] = [ip_network(network) for network in trusted_proxies]
+        except ValueError as error:
+            raise SettingsError(f"RTC_TRUSTED_PROXIES: {error}.") from None
+
+    def of(self, request: web.Request) -> str:
+        """The client's address, as limits count it: IPv4 in full, IPv6 by its /64.
+
+        Reads the hops from ours outwards and stops at the first that is no proxy of ours: whatever
+        stands further out was written by the client.
+        """
+        nearest = _address(request.remote or "")
+        client = nearest
+        if nearest is not None and self._is_trusted(nearest):
+            for text in reversed(_forwarded_hops(request)):
+                hop = _address(text)
+                if hop is None:
+                    break
+                client = hop
+                if not self._is_trusted(hop):
+                    break
+        if isinstance(client, IPv6Address):
+            return str(ip_network((client, _IPV6_SUBSCRIBER_BITS), strict=False))
+        return str(client) if client is not None else "unknown"
+
+    def _is_trusted(self, address: _Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _forwarded_hops(request: web.Request) -> list[str]:
+    """Addresses from the client's side to ours. `Forwarded` is the standard: where present it alone counts."""
+    if "Forwarded" in request.headers:
+        elements = ",".join(request.headers.getall("Forwarded")).split(",")
+        found = [_FOR.search(element) for element in elements]
+        return [match.group(2) if match else "" for match in found]
+    return ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+
+
+def _address(text: str) -> _Address | None:
+    """Of `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`; None for anything else."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
