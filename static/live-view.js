@@ -1,0 +1,115 @@
+import { Timeline } from "./timeline.js";
+import { clock, CONNECTIONS, milliseconds, REASONS, STATES } from "./words.js";
+
+/** Numbers that change with each frame are shown this often: nobody reads faster. */
+const NUMBERS_MS = 250;
+/** A state is read out once it has lasted: a screen reader is not to stammer. */
+const ANNOUNCE_AFTER_MS = 1500;
+/** The angle at the dial's rim. */
+const DIAL_DEGREES = 40;
+const DIAL_RADIUS = 46;
+
+const NUMBERS = ["round-trip", "round-trip-median", "round-trip-p95", "server-time", "sending", "confidence"];
+
+const element = (id) => document.getElementById(id);
+
+/** The panels that show a run as it goes. */
+export class LiveView {
+  #timeline = new Timeline(element("timeline"), { start: element("axis-start"), end: element("axis-end") });
+  #numbersAt = -Infinity;
+  #announceTimer = 0;
+
+  clear() {
+    this.restart();
+    this.#times({ focused_time: 0, unfocused_time: 0, unknown_time: 0, total_time: 0 });
+    for (const id of NUMBERS) element(id).textContent = "–";
+    element("dial-pointers").setAttribute("visibility", "hidden");
+    this.#say("idle", "Ready", "Sit so that the light falls on your face, then press Start.");
+    this.connection("idle");
+    element("second-face").hidden = true;
+  }
+
+  /** The totals begin again at zero. */
+  restart() {
+    this.#timeline.clear();
+  }
+
+  /** @param {string} message something to know that ends nothing */
+  notice(message) {
+    this.#say("unknown", STATES.unknown, message);
+  }
+
+  /** @param {import("./focus-client.js").ClientState} state */
+  connection(state) {
+    const status = element("connection");
+    status.dataset.state = state;
+    status.textContent = CONNECTIONS[state];
+    if (state === "connecting") this.#say("idle", "Connecting…", "This takes a moment.");
+    if (state === "reconnecting") this.#say("unknown", STATES.unknown, "The connection was lost. Your times are safe; trying again.");
+  }
+
+  /** @param {object} update `tracking_update` with its round trip @param {import("./focus-client.js").FocusClient} client */
+  update(update, client) {
+    this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
+    element("second-face").hidden = update.face_count < 2;
+    this.#timeline.extend(update.media_time_s, update.state);
+    this.#point(update);
+    if (performance.now() - this.#numbersAt < NUMBERS_MS) return;
+    this.#numbersAt = performance.now();
+    this.#times(update.metrics);
+    element("round-trip").textContent = (update.round_trip_is_estimate ? "about " : "") + milliseconds(update.round_trip_ms);
+    element("round-trip-median").textContent = milliseconds(client.roundTripQuantile(0.5));
+    element("round-trip-p95").textContent = milliseconds(client.roundTripQuantile(0.95));
+    element("server-time").textContent = milliseconds(update.server_ms);
+    element("confidence").textContent = `${Math.round(100 * update.confidence)} %`;
+  }
+
+  /** @param {{kilobitsPerSecond: number} | null} rate */
+  sending(rate) {
+    if (!rate) return;
+    element("sending").textContent = `${Math.round(rate.kilobitsPerSecond)} kbit/s`;
+  }
+
+  /** @param {object} metrics of an update: absolute totals, in seconds */
+  #times(metrics) {
+    element("focused-time").textContent = clock(metrics.focused_time);
+    element("unfocused-time").textContent = clock(metrics.unfocused_time);
+    element("unknown-time").textContent = clock(metrics.unknown_time);
+    const known = metrics.total_time > 0;
+    element("percentage").textContent = known ? `${Math.round(metrics.focus_percentage)} %` : "–";
+    element("ring-value").setAttribute("stroke-dasharray", `${known ? metrics.focus_percentage : 0} 100`);
+  }
+
+  #say(state, title, reason) {
+    const heading = element("state");
+    element("viewfinder").dataset.state = state;
+    if (heading.textContent === title && element("reason").textContent === reason) return;
+    heading.dataset.state = state;
+    heading.textContent = title;
+    element("reason").textContent = reason;
+    clearTimeout(this.#announceTimer);
+    this.#announceTimer = setTimeout(() => {
+      element("announcement").textContent = `${title}. ${reason}`;
+    }, ANNOUNCE_AFTER_MS);
+  }
+
+  /** As in a mirror, like the preview: the picture's right edge is the viewer's left. */
+  #point({ head_pose: head, gaze }) {
+    element("dial-pointers").setAttribute("visibility", head ? "visible" : "hidden");
+    place(element("dial-head"), head);
+    place(element("dial-gaze"), gaze);
+  }
+}
+
+function titleOf({ state, reason }) {
+  return reason === "paused" ? "Paused" : STATES[state];
+}
+
+function place(mark, direction) {
+  mark.setAttribute("visibility", direction ? "inherit" : "hidden");
+  if (!direction) return;
+  const { yaw_deg: yaw, pitch_deg: pitch } = direction;
+  const reach = Math.max(Math.hypot(yaw, pitch), DIAL_DEGREES);
+  mark.setAttribute("cx", (-DIAL_RADIUS * yaw) / reach);
+  mark.setAttribute("cy", (-DIAL_RADIUS * pitch) / reach);
+}

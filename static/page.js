@@ -1,0 +1,154 @@
+import { FocusClient, FocusError } from "./focus-client.js";
+import { LiveView } from "./live-view.js";
+import { drawSpans } from "./timeline.js";
+import { clock, PROBLEMS } from "./words.js";
+
+const SENDING_EVERY_MS = 2000;
+
+const element = (id) => document.getElementById(id);
+const view = new LiveView();
+/** One run; a new one is made for each consent. @type {FocusClient | null} */
+let client = null;
+let sendingTimer = 0;
+
+element("agree").addEventListener("click", turnCameraOn);
+element("start").addEventListener("click", start);
+element("pause").addEventListener("click", togglePause);
+element("stop").addEventListener("click", stop);
+element("camera-off").addEventListener("click", turnCameraOff);
+element("problem-retry").addEventListener("click", () => show("consent"));
+element("again").addEventListener("click", () => show("consent"));
+globalThis.addEventListener("pageshow", ({ persisted }) => persisted && show("consent"));
+
+async function turnCameraOn() {
+  const agree = element("agree");
+  agree.disabled = true;
+  client = newClient(new Date());
+  try {
+    element("preview").srcObject = await client.openCamera();
+    view.clear();
+    setRunning(false);
+    show("session", "start");
+  } catch (error) {
+    await failed(error);
+  } finally {
+    agree.disabled = false;
+  }
+}
+
+function newClient(consentAt) {
+  const made = new FocusClient({ token: demoToken, consentAt });
+  made.addEventListener("statechange", ({ detail }) => view.connection(detail));
+  made.addEventListener("update", ({ detail }) => view.update(detail, made));
+  made.addEventListener("started", ({ detail }) => detail.continued || view.restart());
+  made.addEventListener("error", ({ detail }) => {
+    if (made.state === "stopped") void failed(detail);
+    else view.notice(detail.message);
+  });
+  return made;
+}
+
+async function demoToken() {
+  const response = await fetch("demo/token", { method: "POST" });
+  if (!response.ok) throw new FocusError("TOKEN_ERROR", "This page makes its own token in demo mode only.");
+  return (await response.json()).token;
+}
+
+async function start() {
+  element("start").disabled = true;
+  try {
+    await client.start();
+    setRunning(true);
+    sendingTimer = setInterval(async () => view.sending(await client.sending()), SENDING_EVERY_MS);
+  } catch (error) {
+    if (client.state !== "stopped") await failed(error);
+  } finally {
+    element("start").disabled = false;
+  }
+}
+
+function togglePause() {
+  if (client.paused) client.resume();
+  else client.pause();
+  showPaused(client.paused);
+}
+
+async function stop() {
+  element("stop").disabled = true;
+  clearInterval(sendingTimer);
+  const ended = client;
+  await ended.stop();
+  try {
+    showStored(await ended.storedSession());
+    show("stored", "stored-title");
+  } catch (error) {
+    await failed(error);
+  } finally {
+    element("stop").disabled = false;
+  }
+}
+
+async function turnCameraOff() {
+  await client.stop();
+  show("consent");
+}
+
+/** @param {FocusError} error */
+async function failed(error) {
+  clearInterval(sendingTimer);
+  await client?.stop();
+  const [title, help] = PROBLEMS[error.type] ?? PROBLEMS.SERVER_ERROR;
+  element("problem").dataset.type = error.type ?? "";
+  element("problem-title").textContent = title;
+  element("problem-text").textContent = error.message;
+  element("problem-help").textContent = help;
+  show("problem", "problem-title");
+}
+
+/** @param {"consent" | "problem" | "session" | "stored"} panel @param {string} [focus] id of what the keyboard goes to */
+function show(panel, focus = `${panel}-title`) {
+  for (const id of ["consent", "problem", "session", "stored"]) element(id).hidden = id !== panel;
+  if (panel !== "session") element("preview").srcObject = null;
+  element(focus).focus();
+}
+
+function setRunning(running) {
+  for (const id of ["pause", "stop"]) element(id).hidden = !running;
+  for (const id of ["start", "camera-off"]) element(id).hidden = running;
+  showPaused(false);
+  if (running) element("stop").focus();
+}
+
+function showPaused(paused) {
+  element("curtain").hidden = !paused;
+  element("pause").textContent = paused ? "Resume" : "Pause";
+}
+
+/** @param {{row: object, spans: import("./timeline.js").Span[]}} stored */
+function showStored({ row, spans }) {
+  const { focused_time_seconds: focused, unfocused_time_seconds: unfocused, total_time_seconds: total } = row;
+  element("stored-lead").textContent =
+    `${clock(focused)} focused and ${clock(unfocused)} elsewhere make ${clock(total)} in all. These numbers and this strip are what is kept; no picture is.`;
+  const end = spans.at(-1)?.end_s ?? 1;
+  drawSpans(element("stored-timeline"), spans, spans[0]?.start_s ?? 0, end);
+  element("stored-axis-end").textContent = clock(end);
+  element("row").replaceChildren(...Object.entries(row).map(([column, value]) => tableRow(column, value)));
+}
+
+function tableRow(column, value) {
+  const row = document.createElement("tr");
+  const name = document.createElement("th");
+  name.scope = "row";
+  name.textContent = column;
+  const cell = row.appendChild(document.createElement("td"));
+  row.prepend(name);
+  const shown = cell.appendChild(document.createElement("pre"));
+  shown.textContent = column === "session_data" ? indented(value) : String(value);
+  cell.dataset.column = column;
+  return row;
+}
+
+/** @param {string | null} json */
+function indented(json) {
+  return json === null ? "null" : JSON.stringify(JSON.parse(json), null, 2);
+}

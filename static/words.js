@@ -1,0 +1,63 @@
+/** What the page says, for what the server means. */
+
+export const STATES = { focused: "Focused", unfocused: "Elsewhere", unknown: "Unknown" };
+
+/** Left and right are the camera picture's, which is not mirrored: what is said here holds for both sides. */
+export const REASONS = {
+  on_screen: "Looking at the screen.",
+  on_desk: "Looking at the desk, as this activity allows.",
+  head_turned: "The head is turned away.",
+  looking_left: "The eyes are beside the screen.",
+  looking_right: "The eyes are beside the screen.",
+  looking_up: "The eyes are above the screen.",
+  looking_down: "The eyes are below the screen.",
+  eyes_closed: "The eyes are closed.",
+  no_face: "Nobody is in the picture.",
+  starting: "Getting a first look.",
+  no_frames: "No picture arrives at the moment.",
+  frozen: "The picture stands still.",
+  low_light: "It is too dark to tell.",
+  low_contrast: "There is too little contrast to tell.",
+  blurred: "The picture is too blurred to tell.",
+  too_small: "The face is too far away to tell.",
+  paused: "This time is not counted.",
+};
+
+export const CONNECTIONS = {
+  idle: "",
+  connecting: "Connecting…",
+  live: "Live",
+  reconnecting: "Connection lost. Trying again…",
+  stopped: "",
+};
+
+/** By error type: a title, and what to do next. */
+export const PROBLEMS = {
+  CAMERA_PERMISSION_DENIED: [
+    "The camera is blocked",
+    "Click the camera symbol beside the page’s address, allow the camera, and try again.",
+  ],
+  NO_CAMERA: ["No camera found", "Plug one in, or open a laptop’s lid or a privacy shutter, and try again."],
+  CAMERA_IN_USE: ["The camera is busy", "Close other programs and tabs that use it, such as video calls, and try again."],
+  CAMERA_ERROR: ["The camera does not work here", "Check that it is plugged in and that this page’s address is right."],
+  TOKEN_ERROR: ["This page was not let in", "Reload the page. If that does not help, sign in to your course again."],
+  SERVER_FULL: ["The server is full", "Everything is all right with your camera. Try again in a minute."],
+  RATE_LIMITED: ["A little too fast", "Wait half a minute, then try again."],
+  REPLACED: ["Open in another window", "The run goes on there. To have it here instead, start again."],
+  CONNECTION_ERROR: ["No connection", "Check that you are online, and that no firewall or VPN is in the way, then try again."],
+  SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
+};
+
+/** @param {number} seconds @returns {string} as in 1:05 or 1:02:03 */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const parts = [Math.floor(whole / 60) % 60, whole % 60];
+  const hours = Math.floor(whole / 3600);
+  if (hours) parts.unshift(hours);
+  return parts.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+/** @param {number | null} ms @returns {string} */
+export function milliseconds(ms) {
+  return ms === null ? "–" : `${Math.round(ms)} ms`;
+}
