@@ -1,0 +1,116 @@
+"""Video files, read as a camera would have sent them: upright, in YUV 4:2:0, each picture with its own time."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from math import ceil, floor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from rtc_server.errors import ClipUnreadable
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.media.face_landmarker import LandmarkerPool
+from rtc_server.media.frame_observer import FrameObserver
+
+
+class Clip:
+    """An open video file: mp4, mov, mkv, gif and whatever else FFmpeg reads. Read once, from start to end."""
+
+    def __init__(self, path: Path) -> None:
+        """:raises ClipUnreadable: there is no such file, or it is no video."""
+        self._path = path
+        try:
+            self._container = av.open(str(path))
+        except FileNotFoundError:
+            raise ClipUnreadable(f"There is no file {path}.") from None
+        except (av.FFmpegError, OSError, ValueError):
+            raise ClipUnreadable(f"{path} is not a video that can be read.") from None
+        if not self._container.streams.video:
+            self._container.close()
+            raise ClipUnreadable(f"{path} holds no video.")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_count = 1
+        self._to_yuv = VideoReformatter()
+
+    @property
+    def duration_s(self) -> float:
+        """As the file's header says; 0 where it does not."""
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        return (self._container.duration or 0) / av.time_base
+
+    def frame_count(self, fps: float) -> int:
+        """About how many frames `frames(fps)` gives: for a progress bar, not for arithmetic."""
+        own = self._stream.average_rate
+        return ceil(self.duration_s * min(fps, float(own) if own else fps))
+
+    def frames(self, fps: float) -> Iterator[tuple[float, av.VideoFrame]]:
+        """At most `fps` frames a second, each with its own time in seconds from the first one.
+
+        A file with fewer than that, or with a varying rate, gives all it has: none is made up.
+
+        :raises ClipUnreadable: it holds no picture at all, or is damaged further on.
+        """
+        start_s: float | None = None
+        last_s, due_s = -1.0, 0.0
+        try:
+            for frame in self._container.decode(self._stream):
+                own_s = frame.time if frame.time is not None else last_s + 1 / fps + (start_s or 0.0)
+                start_s = own_s if start_s is None else start_s
+                time_s = own_s - start_s
+                # Half a millisecond of grace: a file at just this rate loses no frame to rounding.
+                if time_s <= last_s or time_s < due_s - 0.0005:
+                    continue
+                last_s, due_s = time_s, (floor(time_s * fps + 0.001) + 1) / fps
+                yield time_s, self._upright(frame)
+        except (av.FFmpegError, OSError, ValueError):
+            raise ClipUnreadable(f"{self._path} is damaged after {max(last_s, 0.0):.1f} s.") from None
+        if start_s is None:
+            raise ClipUnreadable(f"{self._path} holds no picture.")
+
+    def _upright(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Phones store every picture lying and write beside it how to turn it (degrees, counter-clockwise)."""
+        quarter_turns = round(frame.rotation / 90) % 4
+        width, height = frame.width & ~1, frame.height & ~1
+        if frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
+            frame = self._to_yuv.reformat(frame, width, height, "yuv420p", threads=1)
+        if not quarter_turns:
+            return frame
+        stacked: NDArray[Any] = frame.to_ndarray().reshape(-1)
+        chroma = width // 2, height // 2
+        planes, start = [], 0
+        for columns, rows in ((width, height), chroma, chroma):
+            plane = stacked[start : start + rows * columns].reshape(rows, columns)
+            planes.append(np.rot90(plane, quarter_turns).ravel())
+            start += rows * columns
+        upright_width = height if quarter_turns % 2 else width
+        return av.VideoFrame.from_ndarray(np.concatenate(planes).reshape(-1, upright_width), format="yuv420p")
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def observe_clip(path: Path, fps: float) -> Iterator[FaceObservation]:
+    """What a live learner's analyser would see of this clip, frame by frame.
+
+    :raises ClipUnreadable: as `Clip` does.
+    """
+    with closing(LandmarkerPool()) as pool, Clip(path) as clip:
+        observer = FrameObserver(pool)
+        for time_s, frame in clip.frames(fps):
+            observation = observer.observe(frame, time_s)
+            if observation is not None:
+                yield observation
