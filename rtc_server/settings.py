@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     token_secret: SecretStr | None = Field(
         None, description="HS256 secret that the platform signs learners' tokens with; 32 bytes or more."
     )
+    token_secret_previous: SecretStr | None = Field(
+        None, description="The secret before `RTC_TOKEN_SECRET`, still believed while the platform changes over."
+    )
+    jwks_url: str | None = Field(
+        None, description="Address of the platform's JWKS, for tokens signed with RS256 or ES256; `https://`."
+    )
     token_audience: str = Field("rtc-server", description="`aud` that a token must carry.")
     token_issuer: str | None = Field(None, description="`iss` that a token must carry, where set.")
 
@@ -66,10 +72,32 @@ class Settings(BaseSettings):
         (), description="Origins of pages elsewhere that may call this server, comma-separated."
     )
 
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks of proxies whose `Forwarded` or `X-Forwarded-For` is believed."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="Certificate chain, PEM, to serve HTTPS directly; read again when the file changes."
+    )
+    tls_private_key: Path | None = Field(None, description="Private key of that certificate, PEM.")
+    header_timeout: float = Field(
+        15.0, gt=0, description="Seconds for a request's headers to arrive, then the connection is closed."
+    )
+    body_timeout: float = Field(10.0, gt=0, description="Seconds for a request's body to arrive, then 408.")
+    max_offer_bytes: int = Field(
+        32_768, ge=1024, le=1_048_576, description="Length of an offer or of a fragment of candidates, then 400."
+    )
+    offers_per_minute: int = Field(
+        120, ge=1, description="Offers from one address in a minute, then 429; a school is often one address."
+    )
+
     max_sessions: int = Field(
         default_factory=lambda: 16 * (os.cpu_count() or 1),
         ge=1,
         description="Live peers in all, then 503; by default 16 for each core.",
+    )
+    max_sessions_per_user: int = Field(3, ge=1, description="Live peers of one user, in different modules, then 429.")
+    max_sessions_per_address: int = Field(
+        64, ge=1, description="Live peers from one address, then 429; a school is often one address."
     )
     connect_timeout: float = Field(15.0, gt=0, description="Seconds from the answer to a connection.")
     first_frame_timeout: float = Field(10.0, gt=0, description="Seconds from the connection to a first frame.")
@@ -121,7 +149,14 @@ class Settings(BaseSettings):
     turn_bandwidth: int = Field(250_000, ge=16_000, description="Bytes a second, each way, that one relay may carry.")
 
     @field_validator(
-        "cors_origins", "public_ip", "ice_addresses", "stun_urls", "turn_urls", "turn_peers", mode="before"
+        "cors_origins",
+        "trusted_proxies",
+        "public_ip",
+        "ice_addresses",
+        "stun_urls",
+        "turn_urls",
+        "turn_peers",
+        mode="before",
     )
     @classmethod
     def _split_on_commas(cls, value: object) -> object:
