@@ -1,0 +1,56 @@
+"""A mean face to fit poses against: the mesh points that expressions hardly move.
+
+Derived by generalised Procrustes analysis (Gower 1975) of MediaPipe meshes of seven people and their
+mirror images, over frontal and turned frames. Chosen for spread and for a small spread of residuals
+between people and expressions: nose, forehead, temples, eye corners, upper cheeks; no mouth, jaw or
+brow. Unit: the distance between the outer eye corners, about 90 mm in adults (Farkas 1994: 86 to 92).
+Pitch 0 is defined as the top of the forehead (10) straight above the tip of the chin (152).
+x towards the picture's right edge for a face that looks into the camera, y down, z away from the camera.
+"""
+
+import numpy as np
+
+_MIDLINE = (  # mesh index, y, z
+    (10, -0.969, -0.015),
+    (151, -0.795, -0.068),
+    (9, -0.605, -0.111),
+    (8, -0.507, -0.105),
+    (168, -0.422, -0.108),
+    (6, -0.341, -0.163),
+    (197, -0.267, -0.224),
+    (195, -0.198, -0.292),
+    (5, -0.124, -0.362),
+    (4, -0.031, -0.395),
+    (2, 0.126, -0.212),
+)
+_PAIRS = (  # mesh index on the picture's left, its mirror, |x|, y, z
+    (33, 263, 0.500, -0.353, 0.136),
+    (133, 362, 0.196, -0.344, 0.074),
+    (54, 284, 0.649, -0.739, 0.333),
+    (103, 332, 0.544, -0.850, 0.196),
+    (67, 297, 0.382, -0.926, 0.075),
+    (109, 338, 0.207, -0.961, 0.003),
+    (104, 333, 0.499, -0.753, 0.088),
+    (162, 389, 0.743, -0.454, 0.590),
+    (127, 356, 0.755, -0.276, 0.688),
+    (234, 454, 0.750, -0.109, 0.725),
+    (101, 330, 0.387, -0.084, -0.005),
+    (117, 346, 0.582, -0.171, 0.129),
+    (116, 345, 0.694, -0.157, 0.266),
+    (98, 327, 0.199, 0.106, -0.119),
+    (193, 417, 0.086, -0.409, -0.062),
+)
+
+STABLE_POINTS = np.array([m[0] for m in _MIDLINE] + [p[0] for p in _PAIRS] + [p[1] for p in _PAIRS], dtype=np.intp)
+"""(41,): indices into the mesh."""
+
+_positions = np.array(
+    [(0.0, y, z) for _, y, z in _MIDLINE]
+    + [(-x, y, z) for _, _, x, y, z in _PAIRS]
+    + [(x, y, z) for _, _, x, y, z in _PAIRS]
+)
+CANONICAL_FACE = _positions - _positions.mean(axis=0)
+"""(41, 3): where they are on the mean face, about their own mean."""
+
+SPREAD = float((CANONICAL_FACE**2).sum())
+"""Sum of squared distances from the mean: the denominator of the scale."""

@@ -1,0 +1,96 @@
+"""Where the eyes point and how far they are open, from the irises and lids in the head's frame.
+
+An eye is a ball whose centre is fixed in the head, behind the middle of its corners. The iris' place in
+the picture against that centre's gives the direction, head and eyes together, without trusting the
+mesh's guess of the iris' depth. Up and down the lids hide the iris, and the mesh knows it badly: but
+the upper lid rides on the eyeball (Becker and Fuchs 1988), so its margin counts as much as the iris.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtc_server.focus.head_pose import HeadPose
+from rtc_server.focus.state import Angles
+
+EYEBALL_RADIUS = 0.117
+"""Centre of rotation to the pupil: 10.5 mm (cornea 13.5 mm in front of the centre, Fry and Hill 1962,
+pupil 3 mm behind it), in units of 90 mm."""
+EYEBALL_DEPTH = 0.09
+"""The centre of rotation behind the middle of the eye corners: about 8 mm."""
+PUPIL_HEIGHT = 0.013
+"""A pupil looking straight ahead stands above the line through the eye corners: about 1.2 mm."""
+LID_HEIGHT = 0.055
+"""The upper lid's margin above that line, looking straight ahead: about 5 mm. Wide-eyed or drooping
+people differ by 2 mm, which their neutral takes up."""
+LID_TRAVEL = 0.0023
+"""How far the upper lid goes with each degree of gaze: 0.2 mm (a 12 mm ball turning under it)."""
+USUAL_APERTURE = 0.29
+"""Opening over width of an open eye in the mesh: 0.24 to 0.36 between people."""
+FULLY_SIDED_DEG = 20.0
+"""Head yaw from which only the nearer eye counts: the other's corner is behind the nose's bridge."""
+STRAY_IRIS = 0.10
+"""An iris this far from the middle of its eye is none: half an eye's width is 0.15, less the iris' own
+radius of 0.065, and a little."""
+_MAX_SINE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class _Eye:
+    outer: int
+    inner: int
+    upper: int
+    lower: int
+    iris: int
+    side: int
+    """-1: on the picture's left."""
+
+
+_EYES = (_Eye(33, 133, 159, 145, 468, -1), _Eye(263, 362, 386, 374, 473, 1))
+_ROWS = np.array([[e.outer, e.inner, e.upper, e.lower, e.iris] for e in _EYES], dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Gaze:
+    """What the two eyes of one face say."""
+
+    angles: Angles
+    """Head and eyes together, against the line of sight. Meaningless behind closed lids."""
+    apertures: tuple[float, float]
+    """Opening over width, of the eye on the picture's left and of the one on its right."""
+    weights: tuple[float, float]
+    """How well each is seen; they sum to 1."""
+    trust: float
+    """0 to 1: how plausible the irises are."""
+
+
+def gaze(pose: HeadPose) -> Gaze:
+    """Both eyes of a posed mesh, weighed by how well each is seen."""
+    marks = pose.points[_ROWS]
+    in_head = (marks @ pose.rotation).tolist()
+    rotation = pose.rotation.tolist()
+    yaws, pitches, apertures, weights = [], [], [], []
+    for eye, (outer, inner, upper, lower, iris), seen in zip(_EYES, in_head, marks[:, 4].tolist(), strict=True):
+        middle = [(outer[i] + inner[i]) / 2 for i in range(3)]
+        centre = (middle[0], middle[1] - PUPIL_HEIGHT, middle[2] + EYEBALL_DEPTH)
+        dx, dy = ((seen[row] - sum(rotation[row][i] * centre[i] for i in range(3))) / EYEBALL_RADIUS for row in (0, 1))
+        size = math.hypot(dx, dy)
+        if size > _MAX_SINE:
+            dx, dy = dx * _MAX_SINE / size, dy * _MAX_SINE / size
+        yaws.append(math.degrees(math.atan2(dx, math.sqrt(1 - dx * dx - dy * dy))))
+        by_iris = math.degrees(math.asin(-dy))
+        by_lid = pose.angles.pitch_deg + (middle[1] - upper[1] - LID_HEIGHT) / LID_TRAVEL
+        pitches.append((by_iris + by_lid) / 2)
+        apertures.append((lower[1] - upper[1]) / max(math.dist(outer[:2], inner[:2]), 1e-6))
+        nearer = 0.5 - eye.side * pose.angles.yaw_deg / (2 * FULLY_SIDED_DEG)
+        plausible = 1 - (abs(iris[0] - middle[0]) / STRAY_IRIS) ** 4
+        weights.append(max(0.01, min(1.0, nearer)) * max(0.02, plausible))
+    total = sum(weights)
+    left, right = weights[0] / total, weights[1] / total
+    return Gaze(
+        angles=Angles(left * yaws[0] + right * yaws[1], left * pitches[0] + right * pitches[1]),
+        apertures=(apertures[0], apertures[1]),
+        weights=(left, right),
+        trust=min(1.0, total),
+    )

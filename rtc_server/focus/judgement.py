@@ -1,0 +1,100 @@
+"""What one frame says, before time has its word: a state, a reason and how sure.
+
+Everything is a distance from the learner's neutral in units of the allowed distance: 1 is the line.
+Crossing back takes less than crossing over (hysteresis), and an unsure neutral widens the lines.
+"""
+
+from dataclasses import dataclass
+
+from rtc_server.focus.measurement import FaceMeasurement
+from rtc_server.focus.neutral import Neutral
+from rtc_server.focus.policy import Policy
+from rtc_server.focus.state import FocusState, GazeDirection, Reason
+
+RETURN_SHARE = 0.85
+"""Back on the screen below this share of a limit: wider than the mesh's jitter of 1°, so that a gaze
+on the line does not flicker."""
+CLOSED_OPENNESS = 0.35
+"""Lids this far down are closed, or the eyes look steeply down (PERCLOS counts from 0.2; a mesh seldom
+gets below 0.1 to 0.3 on closed lids, for its upper and lower lid never quite touch)."""
+REOPENED_OPENNESS = 0.45
+DESK_HEAD_PITCH_DEG = -8.0
+"""With lids low, a head this far below its neutral reads from the desk; one held up has its eyes closed."""
+HEAD_PITCH_LIMIT_DEG = 22.0
+"""Beyond it the head alone says so, whatever the irises seem to do."""
+UNSURE_SHARE = 0.75
+"""How much of the neutral's standard deviation widens a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One frame's verdict."""
+
+    state: FocusState
+    reason: Reason
+    confidence: float
+    """0 on a line that would change the verdict, 1 as far away as it gets."""
+    eyes_closed: bool = False
+    at_neutral: bool = False
+    """Well inside the lines with open eyes: fit to teach the neutral."""
+
+
+DIRECTIONS = {
+    Reason.ON_SCREEN: GazeDirection.CENTERED,
+    Reason.ON_DESK: GazeDirection.LOOKING_DOWN,
+    Reason.HEAD_TURNED: GazeDirection.FACE_TURNED,
+    Reason.LOOKING_LEFT: GazeDirection.LOOKING_LEFT,
+    Reason.LOOKING_RIGHT: GazeDirection.LOOKING_RIGHT,
+    Reason.LOOKING_UP: GazeDirection.LOOKING_UP,
+    Reason.LOOKING_DOWN: GazeDirection.LOOKING_DOWN,
+    Reason.EYES_CLOSED: GazeDirection.EYES_CLOSED,
+    Reason.NO_FACE: GazeDirection.NO_FACE,
+}
+"""In the old page's vocabulary. What is missing here is an `error`: nothing can be said."""
+
+
+def judge_face(
+    face: FaceMeasurement, openness: float, neutral: Neutral, policy: Policy, before: Judgement | None
+) -> Judgement:
+    """Judge one measured face. `before` is the verdict on the frame before it, for the hysteresis."""
+    was_closed = before is not None and before.eyes_closed
+    closed = openness < (REOPENED_OPENNESS if was_closed else CLOSED_OPENNESS)
+    head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
+    away, reason = _furthest(face, neutral, policy, eyes_seen=not closed)
+    if closed:
+        desk = head_pitch < DESK_HEAD_PITCH_DEG
+        certainty = min(1.0, abs(REOPENED_OPENNESS - openness) / REOPENED_OPENNESS)
+        if away < 1 or reason in (Reason.LOOKING_DOWN, Reason.LOOKING_UP):
+            reason = Reason.LOOKING_DOWN if desk else Reason.EYES_CLOSED
+        return Judgement(FocusState.UNFOCUSED, reason, certainty, eyes_closed=True)
+    was_away = before is not None and before.state is FocusState.UNFOCUSED and before.reason is not Reason.NO_FACE
+    line = RETURN_SHARE if was_away else 1.0
+    trust = 0.5 + 0.5 * face.eye_trust
+    if away > line:
+        return Judgement(FocusState.UNFOCUSED, reason, trust * min(1.0, (away - line) / line))
+    return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, trust * (line - away) / line, at_neutral=away < RETURN_SHARE)
+
+
+def _furthest(face: FaceMeasurement, neutral: Neutral, policy: Policy, *, eyes_seen: bool) -> tuple[float, Reason]:
+    """The greatest distance from the neutral, in units of its limit, and what it is."""
+    head_yaw = face.head.yaw_deg - neutral.head_yaw.mean
+    head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
+    unsure_head = UNSURE_SHARE * neutral.head_pitch.deviation
+    distances = [
+        (abs(head_yaw) / (policy.head_yaw_limit_deg + UNSURE_SHARE * neutral.head_yaw.deviation), Reason.HEAD_TURNED),
+        (
+            abs(head_pitch) / (HEAD_PITCH_LIMIT_DEG + unsure_head),
+            Reason.LOOKING_UP if head_pitch > 0 else Reason.LOOKING_DOWN,
+        ),
+    ]
+    if eyes_seen:
+        yaw = face.gaze.yaw_deg - neutral.gaze_yaw.mean
+        pitch = face.gaze.pitch_deg - neutral.gaze_pitch.mean
+        yaw_limit = policy.gaze_yaw_limit_deg + UNSURE_SHARE * neutral.gaze_yaw.deviation
+        pitch_limit = policy.gaze_up_limit_deg if pitch > 0 else policy.gaze_down_limit_deg
+        pitch_limit += UNSURE_SHARE * neutral.gaze_pitch.deviation
+        distances += [
+            (abs(yaw) / yaw_limit, Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT),
+            (abs(pitch) / pitch_limit, Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN),
+        ]
+    return max(distances, key=lambda distance: distance[0])

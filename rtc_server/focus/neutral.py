@@ -1,0 +1,117 @@
+"""The learner's own neutral: how this person, with this camera, looks at the screen.
+
+Each channel starts from a prior over people and cameras, and moves with the time the learner was seen
+looking at the screen: a Bayesian mean whose prior weighs as much as a second and a half of watching.
+Only samples that the current neutral itself calls focused are taken in, so that a distracted start
+teaches nothing; and the neutral never leaves the range where cameras are put. A learner who from the
+start holds one steady pose outside the prior (a camera beside the screen) is believed after a while.
+"""
+
+import math
+from dataclasses import dataclass
+
+from rtc_server.focus.gaze import USUAL_APERTURE
+from rtc_server.focus.measurement import FaceMeasurement
+
+PRIOR_WEIGHT_S = 1.5
+"""The prior is worth so many seconds of watching."""
+MEMORY_S = 60.0
+"""Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
+MAX_SAMPLE_S = 0.2
+"""No single frame counts for more, however low the frame rate."""
+STEADY_S = 20.0
+"""A steady pose outside the prior, held so long from the start, is where this learner's screen is."""
+STEADY_DEG = 5.0
+"""Mean deviation of head yaw and pitch that still counts as steady."""
+STEADY_RANGE_DEG = 35.0
+"""A pose turned further is no way to look at a screen."""
+
+
+@dataclass(slots=True)
+class _Channel:
+    prior: float
+    prior_deviation: float
+    """Between people and cameras."""
+    low: float
+    high: float
+    mean: float = 0.0
+    weight_s: float = PRIOR_WEIGHT_S
+
+    def __post_init__(self) -> None:
+        self.mean = self.prior
+
+    @property
+    def deviation(self) -> float:
+        """How unsure the mean still is."""
+        return self.prior_deviation * math.sqrt(PRIOR_WEIGHT_S / self.weight_s)
+
+    def learn(self, value: float, seconds: float) -> None:
+        self.weight_s = min(self.weight_s + seconds, MEMORY_S)
+        moved = self.mean + (value - self.mean) * seconds / self.weight_s
+        self.mean = min(self.high, max(self.low, moved))
+
+
+class Neutral:
+    """Running estimate; feed it with `learn` and `watch_steady`."""
+
+    def __init__(self) -> None:
+        self.head_yaw = _Channel(0.0, 5.0, -15.0, 15.0)
+        self.head_pitch = _Channel(4.0, 8.0, -15.0, 25.0)
+        self.gaze_yaw = _Channel(0.0, 3.0, -10.0, 10.0)
+        """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
+        opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
+        self.gaze_pitch = _Channel(5.0, 5.0, -20.0, 25.0)
+        self._apertures = (
+            _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
+            _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
+        )
+        self._steady_s = 0.0
+        self._steady_pose: tuple[float, float, float, float] | None = None
+
+    def openness(self, face: FaceMeasurement) -> float:
+        """1 for this learner's usual open eyes, 0 for closed; both eyes weighed by how well they are seen."""
+        return sum(
+            weight * max(0.0, aperture) / usual.mean
+            for weight, aperture, usual in zip(face.eye_weights, face.apertures, self._apertures, strict=True)
+        )
+
+    def learn(self, face: FaceMeasurement, seconds: float) -> None:
+        """The learner looked at the screen like this for so long."""
+        seconds = min(seconds, MAX_SAMPLE_S)
+        self.head_yaw.learn(face.head.yaw_deg, seconds)
+        self.head_pitch.learn(face.head.pitch_deg, seconds)
+        self.gaze_yaw.learn(face.gaze.yaw_deg, seconds)
+        self.gaze_pitch.learn(face.gaze.pitch_deg, seconds)
+        for weight, aperture, usual in zip(face.eye_weights, face.apertures, self._apertures, strict=True):
+            usual.learn(aperture, seconds * min(1.0, 2 * weight))
+        self._steady_pose = None
+
+    @property
+    def learned_s(self) -> float:
+        """How long the learner has been seen looking at the screen, up to the memory's length."""
+        return self.gaze_yaw.weight_s - PRIOR_WEIGHT_S
+
+    def watch_steady(self, face: FaceMeasurement, seconds: float) -> None:
+        """A pose that is not focused. Held steadily from the start, it becomes the neutral."""
+        if self.learned_s > STEADY_S / 4 or abs(face.head.yaw_deg) > STEADY_RANGE_DEG:
+            return
+        seconds = min(seconds, MAX_SAMPLE_S)
+        seen = (face.head.yaw_deg, face.head.pitch_deg, face.gaze.yaw_deg, face.gaze.pitch_deg)
+        pose = self._steady_pose
+        if pose is None or max(abs(seen[0] - pose[0]), abs(seen[1] - pose[1])) > 2 * STEADY_DEG:
+            self._steady_pose, self._steady_s = seen, 0.0
+            return
+        self._steady_s += seconds
+        share = seconds / (self._steady_s + 1.0)
+        yaw, pitch, gaze_yaw, gaze_pitch = (old + (new - old) * share for old, new in zip(pose, seen, strict=True))
+        self._steady_pose = yaw, pitch, gaze_yaw, gaze_pitch
+        if self._steady_s >= STEADY_S:
+            self._adopt(self._steady_pose)
+
+    def _adopt(self, pose: tuple[float, float, float, float]) -> None:
+        channels = (self.head_yaw, self.head_pitch, self.gaze_yaw, self.gaze_pitch)
+        for channel, value in zip(channels, pose, strict=True):
+            channel.low, channel.high = min(channel.low, value), max(channel.high, value)
+            channel.mean = value
+            channel.weight_s = PRIOR_WEIGHT_S + STEADY_S / 2
+        self._steady_pose = None

@@ -1,0 +1,36 @@
+"""Whether a picture can be judged at all. Below the floor the state is UNKNOWN, never a guess."""
+
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.state import Reason
+
+MIN_FACE_BRIGHTNESS = 10.0
+"""Mean luma of a face. MediaPipe still places irises at 20; the eyes of a face at 10 differ from its
+skin by less than the noise of a webcam's sensor."""
+MIN_ROOM_BRIGHTNESS = 12.0
+"""Without a face: in a darker picture nobody would have been found even if somebody were there."""
+MIN_CONTRAST = 4.0
+"""Standard deviation of luma. Behind a cover or in fog there is no picture to speak of."""
+MIN_SHARPNESS = 0.002
+"""Variance of the Laplacian over that of the luma itself: free of light and contrast."""
+MIN_EYE_DISTANCE_PX = 16.0
+"""Between the outer eye corners: below, an iris is two pixels wide."""
+STILL = 0.0
+"""A camera's noise always moves something; no change at all is the same picture again."""
+
+
+def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) -> Reason | None:
+    """Why this picture must not be judged; None when it may. `eye_distance_px` of the watched face, if any."""
+    quality = observation.quality
+    if eye_distance_px is None:
+        if quality.brightness < MIN_ROOM_BRIGHTNESS:
+            return Reason.LOW_LIGHT
+        return Reason.LOW_CONTRAST if quality.contrast < MIN_CONTRAST else None
+    if quality.brightness < MIN_FACE_BRIGHTNESS:
+        return Reason.LOW_LIGHT
+    if quality.contrast < MIN_CONTRAST:
+        return Reason.LOW_CONTRAST
+    if eye_distance_px < MIN_EYE_DISTANCE_PX:
+        return Reason.TOO_SMALL
+    if quality.sharpness < MIN_SHARPNESS * quality.contrast**2:
+        return Reason.BLURRED
+    return None

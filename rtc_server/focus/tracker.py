@@ -1,0 +1,222 @@
+"""The one door to the judgement: observations in, snapshots and spans out. Pure; one for each FocusSession."""
+
+from rtc_server.focus.accumulator import Accumulator
+from rtc_server.focus.decision import Decision
+from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face
+from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.neutral import Neutral
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.perclos import Perclos
+from rtc_server.focus.policy import READING, Policy
+from rtc_server.focus.quality import STILL, picture_flaw
+from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Span, Totals
+from rtc_server.focus.watch import Watch
+
+GAP_S = 1.0
+"""More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
+COMPANY_S = 0.4
+"""A second face must stay so long to be a second person."""
+
+
+class FocusTracker:
+    """Watches one learner. Times are media time, in seconds, and never run backwards."""
+
+    def __init__(self, policy: Policy = READING) -> None:
+        self.policy = policy
+        self._neutral = Neutral()
+        self._watch = Watch()
+        self._decision = Decision(policy)
+        self._accumulator = Accumulator()
+        self._perclos = Perclos()
+        self._judgement: Judgement | None = None
+        self._blind_since_s: float | None = None
+        """From here on nothing was seen, and the time is not yet accounted for."""
+        self._blind_reason = Reason.NO_FRAMES
+        self._paused = False
+        self._down_since_s: float | None = None
+        self._company_since_s: float | None = None
+        self._company_booked_s = 0.0
+        self._now_s = 0.0
+        self._snapshot = FocusSnapshot(
+            media_time_s=0.0,
+            state=FocusState.UNKNOWN,
+            reason=Reason.STARTING,
+            gaze_direction=GazeDirection.ERROR,
+            confidence=0.0,
+            head=None,
+            gaze=None,
+            eye_openness=None,
+            face_count=0,
+            brightness=0.0,
+            perclos=None,
+            totals=Totals(),
+        )
+
+    def observe(self, observation: FaceObservation) -> FocusSnapshot:
+        """Take in one frame. A frame from the past, or while paused, changes nothing."""
+        at_s = observation.media_time_s
+        last_s = self._decision.last_s
+        if self._paused or at_s < self._now_s or (last_s is not None and at_s <= last_s):
+            return self._snapshot
+        if last_s is not None and at_s - last_s > GAP_S:
+            self._go_blind(last_s, Reason.NO_FRAMES)
+            last_s = None
+        self._see_again(at_s)
+        elapsed_s = at_s - last_s if last_s is not None else 0.0
+        face, count = self._watch.learner(observation.faces, observation.height / observation.width, at_s)
+        measured = measure(face, observation.width, observation.height) if face else None
+        openness = self._neutral.openness(measured) if measured else None
+        flaw = picture_flaw(observation, measured.eye_distance_px if measured else None)
+        judgement = self._judge(measured, openness, flaw)
+        if measured and openness is not None and flaw is None:
+            self._learn(measured, openness, judgement, at_s, elapsed_s)
+        self._judgement = judgement
+        still = last_s is not None and observation.quality.change <= STILL
+        kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
+        for span in self._decision.step(at_s, kind):
+            self._accumulator.add(span)
+        self._count_company(count, at_s)
+        self._now_s = at_s
+        eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
+        self._snapshot = self._said(
+            head=measured.head if measured else None,
+            gaze=measured.gaze if measured and eyes_seen else None,
+            eye_openness=openness,
+            face_count=count,
+            brightness=observation.quality.brightness,
+        )
+        return self._snapshot
+
+    def pause(self, media_time_s: float) -> None:
+        """The learner stepped out on purpose: from here on time is UNKNOWN, with the reason `paused`."""
+        if not self._paused:
+            self._advance_blind(media_time_s, Reason.NO_FRAMES)
+            self._paused, self._blind_reason = True, Reason.PAUSED
+            self._snapshot = self._said()
+
+    def resume(self, media_time_s: float) -> None:
+        """Frames count again."""
+        if self._paused:
+            self._advance_blind(media_time_s, Reason.PAUSED)
+            self._paused, self._blind_reason = False, Reason.NO_FRAMES
+            self._snapshot = self._said()
+
+    def silence(self, media_time_s: float) -> FocusSnapshot:
+        """No usable frame came up to this moment: the time since the last one is UNKNOWN."""
+        self._advance_blind(media_time_s, Reason.PAUSED if self._paused else Reason.NO_FRAMES)
+        self._snapshot = self._said()
+        return self._snapshot
+
+    def finish(self) -> FocusSnapshot:
+        """Settle what is still being decided. The totals are final."""
+        for span in self._decision.close():
+            self._accumulator.add(span)
+        self._snapshot = self._said()
+        return self._snapshot
+
+    def snapshot(self) -> FocusSnapshot:
+        """What was said last."""
+        return self._snapshot
+
+    def spans(self) -> tuple[Span, ...]:
+        """All settled time, in order, without overlap. The last one may still grow."""
+        return self._accumulator.spans
+
+    def multiple_faces_spans(self) -> tuple[tuple[float, float], ...]:
+        """When a second person was in the picture, as [start, end) in media time."""
+        return self._accumulator.multiple_faces
+
+    def _judge(self, face: FaceMeasurement | None, openness: float | None, flaw: Reason | None) -> Judgement:
+        if flaw is not None:
+            return Judgement(FocusState.UNKNOWN, flaw, 1.0)
+        if face is None or openness is None:
+            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, 1.0)
+        return judge_face(face, openness, self._neutral, self.policy, self._judgement)
+
+    def _learn(
+        self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float
+    ) -> None:
+        if judgement.at_neutral:
+            self._neutral.learn(face, elapsed_s)
+        elif not judgement.eyes_closed and judgement.state is FocusState.UNFOCUSED:
+            self._neutral.watch_steady(face, elapsed_s)
+        self._perclos.add(at_s, elapsed_s, openness)
+
+    def _allowed(self, judgement: Judgement, at_s: float) -> tuple[FocusState, Reason]:
+        """The verdict under the policy: for a while, looking down at the desk may be focus."""
+        if judgement.reason is not Reason.LOOKING_DOWN:
+            self._down_since_s = None
+        else:
+            if self._down_since_s is None:
+                self._down_since_s = at_s
+            if at_s - self._down_since_s < self.policy.desk_allowance_s:
+                return FocusState.FOCUSED, Reason.ON_DESK
+        return judgement.state, judgement.reason
+
+    def _count_company(self, count: int, at_s: float) -> None:
+        if count < 2:
+            self._company_since_s = None
+            return
+        if self._company_since_s is None:
+            self._company_since_s = self._company_booked_s = at_s
+        if at_s - self._company_since_s >= COMPANY_S:
+            self._accumulator.add_multiple_faces(self._company_booked_s, at_s)
+            self._company_booked_s = at_s
+
+    def _go_blind(self, since_s: float, reason: Reason) -> None:
+        for span in self._decision.close():
+            self._accumulator.add(span)
+        self._company_since_s = self._down_since_s = self._judgement = None
+        self._blind_since_s, self._blind_reason = since_s, reason
+
+    def _see_again(self, at_s: float) -> None:
+        if self._blind_since_s is not None:
+            self._book_blind(at_s)
+            self._blind_since_s = None
+
+    def _advance_blind(self, until_s: float, reason: Reason) -> None:
+        """Nothing is seen up to `until_s`, counted from the last frame, or from where blindness began."""
+        until_s = max(until_s, self._now_s)
+        last_s = self._decision.last_s
+        if last_s is not None:
+            self._go_blind(last_s, reason)
+        elif self._blind_since_s is None:
+            self._blind_since_s, self._blind_reason = self._now_s, reason
+        self._book_blind(until_s)
+
+    def _book_blind(self, until_s: float) -> None:
+        since_s = self._blind_since_s
+        if since_s is not None and until_s > since_s:
+            self._accumulator.add(Span(since_s, until_s, FocusState.UNKNOWN, self._blind_reason))
+            self._blind_since_s = until_s
+            self._now_s = max(self._now_s, until_s)
+
+    def _said(
+        self,
+        *,
+        head: Angles | None = None,
+        gaze: Angles | None = None,
+        eye_openness: float | None = None,
+        face_count: int = 0,
+        brightness: float = 0.0,
+    ) -> FocusSnapshot:
+        kind = self._decision.live
+        state, reason = kind or (FocusState.UNKNOWN, self._blind_reason)
+        confidence = 0.0
+        if kind and self._judgement:
+            agrees = self._judgement.state is state
+            confidence = self._judgement.confidence if agrees else (1 - self._judgement.confidence) / 2
+        return FocusSnapshot(
+            media_time_s=self._now_s,
+            state=state,
+            reason=reason,
+            gaze_direction=DIRECTIONS.get(reason, GazeDirection.ERROR),
+            confidence=confidence,
+            head=head,
+            gaze=gaze,
+            eye_openness=eye_openness,
+            face_count=face_count,
+            brightness=brightness,
+            perclos=self._perclos.share,
+            totals=self._accumulator.totals,
+        )

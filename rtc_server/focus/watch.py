@@ -1,0 +1,86 @@
+"""Whom to watch when there is more than one face: the learner, by continuity and size.
+
+Nobody is recognised. The learner is whoever is largest and nearest to the middle when watching
+begins, and stays it while a face of about that size stays about there. A face that appears elsewhere
+takes over only when the learner has been gone for a while, and a much smaller one (a print on the
+wall, somebody at the back of the room) later still.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtc_server.focus.observation import FaceLandmarks
+
+REACH = 1.0
+"""A face may move by this many of its own widths between frames, and by as much again for each second."""
+SIZE_RATIO = 1.8
+"""Between frames a face does not shrink or grow by more."""
+GONE_S = 1.0
+"""So long after the learner was last seen, a face elsewhere may be the learner come back."""
+STRANGER_S = 5.0
+"""So long for a face that is much smaller than the learner's was."""
+STRANGER_SIZE = 0.5
+COMPANY_SIZE = 0.4
+"""A second face narrower than this share of the learner's is in the background, or a print."""
+OUTLINE = np.array([10, 152, 234, 454], dtype=np.intp)
+"""Top of the forehead, chin, and both sides of the face."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    x: float
+    y: float
+    size: float
+    """In picture widths."""
+
+
+class Watch:
+    """Remembers where the learner's face was."""
+
+    def __init__(self) -> None:
+        self._place: _Place | None = None
+        self._seen_s = 0.0
+
+    def learner(self, faces: Sequence[FaceLandmarks], aspect: float, at_s: float) -> tuple[FaceLandmarks | None, int]:
+        """The learner's face, if it is there, and how many people are. `aspect` is height over width."""
+        places = [_place(face, aspect) for face in faces]
+        chosen = self._continued(places, at_s) if self._place else self._likeliest(places)
+        if chosen is None:
+            return None, len(faces)
+        place = self._place = places[chosen]
+        self._seen_s = at_s
+        company = sum(other.size >= COMPANY_SIZE * place.size for other in places)
+        return faces[chosen], company
+
+    def _continued(self, places: list[_Place], at_s: float) -> int | None:
+        old = self._place
+        if old is None or not places:
+            return None
+        away_s = at_s - self._seen_s
+        reach = old.size * REACH * (1 + away_s)
+        near = [
+            i
+            for i, place in enumerate(places)
+            if max(abs(place.x - old.x), abs(place.y - old.y)) <= reach
+            and 1 / SIZE_RATIO <= place.size / old.size <= SIZE_RATIO
+        ]
+        if near:
+            return min(near, key=lambda i: abs(places[i].x - old.x) + abs(places[i].y - old.y))
+        likeliest = self._likeliest(places)
+        if likeliest is None:
+            return None
+        patience_s = GONE_S if places[likeliest].size >= STRANGER_SIZE * old.size else STRANGER_S
+        return likeliest if away_s >= patience_s else None
+
+    @staticmethod
+    def _likeliest(places: list[_Place]) -> int | None:
+        """The largest, less so towards the picture's sides."""
+        return max(range(len(places)), key=lambda i: places[i].size * (1 - abs(places[i].x - 0.5)), default=None)
+
+
+def _place(face: FaceLandmarks, aspect: float) -> _Place:
+    """`size` is the larger of width and height, so that a turned head keeps its size."""
+    (_, top, _), (_, chin, _), (left, _, _), (right, _, _) = face.points[OUTLINE].tolist()
+    return _Place((left + right) / 2, (top + chin) / 2 * aspect, max(abs(right - left), abs(chin - top) * aspect))
