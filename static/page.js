@@ -10,6 +10,8 @@ const view = new LiveView();
 /** One run; a new one is made for each consent. @type {FocusClient | null} */
 let client = null;
 let sendingTimer = 0;
+/** Whom the server's tokens are for. @type {number | null} */
+let demoUser = null;
 
 element("agree").addEventListener("click", turnCameraOn);
 element("start").addEventListener("click", start);
@@ -48,10 +50,14 @@ function newClient(consentAt) {
   return made;
 }
 
+/** The first one makes a learner up; the later ones are for the same, who could not go on with the session otherwise. */
 async function demoToken() {
-  const response = await fetch("demo/token", { method: "POST" });
+  const body = demoUser === null ? undefined : JSON.stringify({ user_id: demoUser });
+  const response = await fetch("demo/token", { method: "POST", headers: { "Content-Type": "application/json" }, body });
   if (!response.ok) throw new FocusError("TOKEN_ERROR", "This page makes its own token in demo mode only.");
-  return (await response.json()).token;
+  const { token, user_id } = await response.json();
+  demoUser = user_id;
+  return token;
 }
 
 async function start() {
