@@ -21,7 +21,10 @@ CLOCK_SKEW_S = 30
 """How far the platform's clock may be from ours."""
 DEFAULT_POLICY = "reading"
 
-_Identifier = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Identifier = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""Of a user or a module, as the platform's INT columns hold it."""
+SectionIdentifier = Annotated[int, Field(ge=0, le=2**31 - 1)]
+"""0 means none."""
 
 
 class _Claims(BaseModel):
@@ -30,8 +33,8 @@ class _Claims(BaseModel):
     model_config = ConfigDict(strict=True)
 
     sub: Annotated[str, StringConstraints(pattern=r"\A[1-9][0-9]{0,9}\z")]
-    module_id: _Identifier
-    section_id: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    module_id: Identifier
+    section_id: SectionIdentifier | None = None
     policy: str = DEFAULT_POLICY
     role: Literal["learner", "teacher"] = "learner"
     exp: Annotated[int | float, Field(gt=0, lt=2**40, allow_inf_nan=False)]

@@ -1,0 +1,54 @@
+"""`rtc-server token`: a learner's token, as the platform would sign it. For trying things out."""
+
+import argparse
+
+from rtc_server.errors import SettingsError
+from rtc_server.learner import Learner
+from rtc_server.settings import Settings
+from rtc_server.signalling.auth import DEFAULT_POLICY, MAX_AGE_S, mint_token
+from rtc_server.signalling.signing_keys import SharedSecrets
+
+HELP = "print a token signed with RTC_TOKEN_SECRET"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", type=_identifier, required=True, metavar="ID", help="user_id of the learner")
+    parser.add_argument("--module", type=_identifier, required=True, metavar="ID", help="module_id")
+    parser.add_argument("--section", type=_identifier, metavar="ID", help="section_id, where the module has any")
+    parser.add_argument("--policy", default=DEFAULT_POLICY, help=f"the activity's policy (default: {DEFAULT_POLICY})")
+    parser.add_argument("--role", choices=["learner", "teacher"], default="learner", help="default: learner")
+    parser.add_argument(
+        "--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="until it expires (default: 3600)"
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    if settings.token_secret is None:
+        raise SettingsError("Set RTC_TOKEN_SECRET to the secret that the server has.")
+    secret = settings.token_secret.get_secret_value()
+    SharedSecrets([secret])  # refuses one that the server would refuse
+    token = mint_token(
+        secret,
+        Learner(arguments.user, arguments.module, arguments.section),
+        audience=settings.token_audience,
+        issuer=settings.token_issuer,
+        policy=arguments.policy,
+        role=arguments.role,
+        ttl_s=arguments.ttl,
+    )
+    print(token)
+    return 0
+
+
+def _identifier(text: str) -> int:
+    return _whole_number(text, 1, 2**31 - 1)
+
+
+def _lifetime(text: str) -> int:
+    return _whole_number(text, 1, MAX_AGE_S)
+
+
+def _whole_number(text: str, least: int, greatest: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= greatest:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {greatest}")
+    return int(text)
