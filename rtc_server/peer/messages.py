@@ -148,6 +148,11 @@ def update_of(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -> 
     )
 
 
+def update_text(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -> str:
+    """A `tracking_update` as it is sent."""
+    return update_of(snapshot, rtp_timestamp, server_ms).model_dump_json()
+
+
 def _direction(angles: Angles | None) -> Direction | None:
     if angles is None:
         return None

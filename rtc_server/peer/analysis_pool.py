@@ -1,0 +1,142 @@
+"""The threads that look at pictures: as many as there are cores, shared by all peers in turn."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Protocol
+
+from rtc_server.media.frame import EncodedFrame
+
+MAX_PENDING = 30
+"""Frames of one peer that wait for a thread; past that only a keyframe helps."""
+
+logger = logging.getLogger(__name__)
+
+
+class FrameWork(Protocol):
+    """What a lane does with frames. All of it on an analysis thread, one call at a time."""
+
+    def process(self, frames: list[EncodedFrame]) -> None:
+        """Take all frames that came since the last call, in order."""
+
+    def close(self) -> None:
+        """Nothing follows."""
+
+
+class Lane:
+    """One peer's way to the threads: at most one job in flight, which takes all that is pending."""
+
+    def __init__(self, pool: "AnalysisPool", work: FrameWork, on_overflow: Callable[[], None]) -> None:
+        self._pool = pool
+        self._work = work
+        self._on_overflow = on_overflow
+        self._lock = threading.Lock()
+        self._pending: list[EncodedFrame] = []
+        self._needs_keyframe = False
+        self._queued = False
+        self._closing = False
+        self._closed = asyncio.Event()
+
+    def put(self, frame: EncodedFrame) -> None:
+        """Never blocks. A peer that has fallen behind loses frames up to its next keyframe."""
+        overflow = False
+        with self._lock:
+            if self._closing or (self._needs_keyframe and not frame.keyframe):
+                return
+            self._needs_keyframe = False
+            if len(self._pending) >= MAX_PENDING:
+                self._pending.clear()
+                overflow = self._needs_keyframe = not frame.keyframe
+            if not overflow:
+                self._pending.append(frame)
+            self._queue()
+        if overflow:
+            self._on_overflow()
+
+    async def close(self) -> None:
+        """Drops what is pending; returns once no thread works for this lane."""
+        with self._lock:
+            self._closing = True
+            self._pending.clear()
+            self._queue()
+        await self._closed.wait()
+
+    def run(self) -> None:
+        """One turn, on an analysis thread."""
+        with self._lock:
+            frames, self._pending = self._pending, []
+            closing = self._closing
+        try:
+            if closing:
+                self._work.close()
+            elif frames:
+                self._work.process(frames)
+        except Exception:
+            logger.exception("analysis failed")
+        if closing:
+            self._pool.post(self._closed.set)
+            return
+        with self._lock:
+            self._queued = False
+            if self._pending or self._closing:
+                self._queue()
+
+    def _queue(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._pool.ready.put(self)
+
+
+class AnalysisPool:
+    """Takes lanes in the order in which they became ready: under overload every peer slows down evenly."""
+
+    def __init__(self, threads: int) -> None:
+        self.ready: SimpleQueue[Lane | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._posted: list[Callable[[], None]] = []
+        self._post_lock = threading.Lock()
+        self._stopped = [asyncio.Event() for _ in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(stopped,), name=f"analysis-{index}", daemon=True)
+            for index, stopped in enumerate(self._stopped)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def lane(self, work: FrameWork, on_overflow: Callable[[], None]) -> Lane:
+        """`on_overflow` is called on the event loop, when frames were dropped and a keyframe is needed."""
+        return Lane(self, work, on_overflow)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """From a thread: run on the event loop. Callbacks that are posted close together share one wake-up."""
+        with self._post_lock:
+            self._posted.append(callback)
+            if len(self._posted) > 1:
+                return
+        self._loop.call_soon_threadsafe(self._run_posted)
+
+    async def close(self) -> None:
+        """Ends the threads after the jobs that are queued. Close the lanes first."""
+        for _ in self._threads:
+            self.ready.put(None)
+        for stopped in self._stopped:
+            await stopped.wait()
+        for thread in self._threads:
+            # It has said its last word: this takes microseconds.
+            thread.join()
+
+    def _run_posted(self) -> None:
+        with self._post_lock:
+            posted, self._posted = self._posted, []
+        for callback in posted:
+            try:
+                callback()
+            except Exception:
+                logger.exception("the result of an analysis was not delivered")
+
+    def _work(self, stopped: asyncio.Event) -> None:
+        while (lane := self.ready.get()) is not None:
+            lane.run()
+        self.post(stopped.set)

@@ -1,0 +1,299 @@
+"""One live connection of a learner: everything that belongs to it begins and ends here."""
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from aiortc import RTCDataChannel
+
+from rtc_server.focus.record import FocusRecord
+from rtc_server.focus.state import FocusSnapshot
+from rtc_server.learner import Grant
+from rtc_server.media.frame import EncodedFrame
+from rtc_server.peer.aiortc_guard import Connection, Relay
+from rtc_server.peer.analysis_pace import AnalysisPace
+from rtc_server.peer.analysis_pool import AnalysisPool
+from rtc_server.peer.focus_session import FocusSession, Recorder
+from rtc_server.peer.ice_gathering import IceGathering
+from rtc_server.peer.media_clock import MediaClock
+from rtc_server.peer.media_receiver import MediaReceiver
+from rtc_server.peer.messages import (
+    ClientMessage,
+    FrameRateRequest,
+    Pause,
+    Resume,
+    TrackingStarted,
+    TrackingStopped,
+    metrics_of,
+    update_text,
+)
+from rtc_server.peer.metrics_channel import MetricsChannel
+from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
+from rtc_server.peer.session_description import Offer, write_answer
+from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
+
+BEAT_S = 0.25
+REPORT_EVERY_BEATS = 4
+TROUBLE_TICK_S = 0.02
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PeerServices:
+    """What all peers of a server share."""
+
+    make_analyser: AnalyserFactory
+    recorder: Recorder
+    pool: AnalysisPool
+    gathering: IceGathering = field(default_factory=IceGathering)
+    relay: Callable[[], Relay] | None = None
+    """A fresh credential for the relay, where the server itself is behind one."""
+    limits: Limits = field(default_factory=Limits)
+    adaptive: bool = True
+
+
+class Peer:
+    """Implements `aiortc_guard.ConnectionEvents` and `pipeline.PipelineEvents`."""
+
+    def __init__(
+        self,
+        peer_id: str,
+        etag: str,
+        grant: Grant,
+        offer: Offer,
+        session: FocusSession,
+        continued: bool,
+        services: PeerServices,
+    ) -> None:
+        self.peer_id = peer_id
+        self.etag = etag
+        self.grant = grant
+        self.offer = offer
+        self.session = session
+        self.continued = continued
+        now = asyncio.get_running_loop().time()
+        self.clock = MediaClock(session.clock.now(now), since=now) if continued else session.clock
+        self.end_reason: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._services = services
+        self._vital_signs = VitalSigns(services.limits, now)
+        self._over = asyncio.Event()
+        self._resumable = False
+        self._started = False
+        self._greeted = False
+        self._trouble: asyncio.TimerHandle | None = None
+        relay = services.relay() if services.relay is not None else None
+        self._connection = Connection(self, services.gathering, relay)
+        self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
+        self._channel = MetricsChannel(self._heard, functools.partial(self.end, "failed"), self._loop.time)
+        self._lane = services.pool.lane(
+            Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),
+            self._request_keyframe,
+        )
+
+    async def accept(self) -> str:
+        """The answer. On any error nothing is left behind."""
+        try:
+            return write_answer(self.offer, await self._connection.accept(self.offer.sdp))
+        except BaseException:
+            await self._connection.close()
+            await self._lane.close()
+            raise
+
+    async def run(self) -> None:
+        """Lives until `end` is called, by whomever; then closes everything."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beat = tasks.create_task(self._beat())
+                await self._over.wait()
+                beat.cancel()
+        except* Exception:
+            logger.exception("a peer failed")
+            self.end("failed")
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    def end(self, reason: str, *, resumable: bool = False) -> None:
+        """Ask it to end; only the first reason counts. `resumable`: its FocusSession may go on with another peer."""
+        if self.end_reason is None:
+            self.end_reason = reason
+            self._resumable = resumable
+            self._over.set()
+
+    @property
+    def resumable(self) -> bool:
+        """Known once it has ended."""
+        return self._resumable
+
+    @property
+    def started(self) -> bool:
+        """True once it was connected: from then on there is something to record."""
+        return self._started
+
+    # -- what the connection says
+
+    def connected(self) -> None:
+        now = self._loop.time()
+        self._vital_signs.connected(now)
+        if self.session.paused:
+            self._vital_signs.pause(now)
+        if not self._started:
+            self._started = True
+            self._services.recorder.put(self.session.record())
+
+    def lost(self) -> None:
+        self.end("failed", resumable=True)
+
+    def failed(self, error: Exception) -> None:
+        logger.error("a connection failed", exc_info=error)
+        self.end("failed")
+
+    def channel(self, channel: RTCDataChannel) -> None:
+        self._channel.add(channel)
+        if self._channel.has_control:
+            self._greet()
+
+    def rtp(self, packet: bytes) -> None:
+        if self._over.is_set():
+            return
+        now = self._loop.time()
+        frames = self._receiver.rtp(packet, now)
+        if frames:
+            self._take(frames, now)
+        if self._trouble is None and self._receiver.troubled:
+            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+
+    def rtcp(self, packet: bytes) -> None:
+        self._receiver.rtcp(packet, self._loop.time())
+
+    # -- what the pipeline says, on its thread
+
+    def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
+        self._services.pool.post(functools.partial(self._deliver, text, record))
+
+    def keyframe_needed(self) -> None:
+        self._services.pool.post(self._request_keyframe)
+
+    def pace_changed(self, fps: float) -> None:
+        self._services.pool.post(functools.partial(self._ask_for_pace, fps))
+
+    def broken(self) -> None:
+        self._services.pool.post(functools.partial(self.end, "failed"))
+
+    # -- on the event loop
+
+    def _take(self, frames: list[EncodedFrame], now: float) -> None:
+        self._vital_signs.frame(now)
+        if not self.session.paused:
+            for frame in frames:
+                self._lane.put(frame)
+
+    def _tick(self) -> None:
+        self._trouble = None
+        if self._over.is_set():
+            return
+        now = self._loop.time()
+        frames = self._receiver.advance(now)
+        if frames:
+            self._take(frames, now)
+        if self._receiver.troubled:
+            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+
+    def _deliver(self, text: str, record: FocusRecord | None) -> None:
+        if self._over.is_set():
+            return
+        self._channel.update(text)
+        if record is not None:
+            self._services.recorder.put(record)
+
+    def _request_keyframe(self) -> None:
+        if not self._over.is_set():
+            self._receiver.request_keyframe(self._loop.time())
+            self._tick_soon()
+
+    def _tick_soon(self) -> None:
+        if self._trouble is None and self._receiver.troubled:
+            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+
+    def _ask_for_pace(self, fps: float) -> None:
+        if self._channel.has_control:
+            self._channel.tell(FrameRateRequest(max_fps=fps))
+
+    def _greet(self) -> None:
+        if self._greeted:
+            return
+        self._greeted = True
+        self._channel.tell(
+            TrackingStarted(
+                focus_session_id=self.session.id,
+                continued=self.continued,
+                policy=self.session.policy,
+                timestamp=datetime.now(UTC),
+            )
+        )
+
+    def _heard(self, message: ClientMessage) -> None:
+        now = self._loop.time()
+        if isinstance(message, Pause):
+            if not self.session.paused:
+                self.session.pause(now)
+                self._vital_signs.pause(now)
+                self._record_and_update()
+        elif isinstance(message, Resume):
+            if self.session.paused:
+                self.session.resume(now)
+                self._vital_signs.resume(now)
+                self._request_keyframe()
+                self._record_and_update()
+        else:
+            self.end("stopped")
+
+    def _record_and_update(self) -> None:
+        snapshot = self.session.snapshot()
+        self._services.recorder.put(self.session.record())
+        self._channel.update(update_text(snapshot, 0, 0.0))
+
+    async def _beat(self) -> None:
+        """A few times a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
+        beats = 0
+        while True:
+            await asyncio.sleep(BEAT_S)
+            beats += 1
+            now = self._loop.time()
+            if self._channel.is_open:
+                # A client without `control` is greeted on `focus`, once it has had time to open both.
+                self._greet()
+            verdict = self._vital_signs.verdict(now)
+            if verdict is Verdict.GONE:
+                self.end("silence" if self._started else "failed", resumable=True)
+            elif verdict is Verdict.OLD:
+                self.end("expired")
+            elif beats % REPORT_EVERY_BEATS == 0:
+                self._receiver.report(now)
+                if verdict is Verdict.SILENT:
+                    snapshot = self.session.silence(now)
+                    self._channel.update(update_text(snapshot, 0, 0.0))
+                    self._services.recorder.put(self.session.record())
+
+    async def _close(self) -> None:
+        if self._trouble is not None:
+            self._trouble.cancel()
+        await self._lane.close()
+        reason = self.end_reason or "failed"
+        final = self.session.snapshot() if self._resumable else self.session.finish(reason)
+        self._channel.tell(
+            TrackingStopped(
+                focus_session_id=self.session.id,
+                reason=reason,
+                metrics=metrics_of(final.totals, final.state),
+                timestamp=datetime.now(UTC),
+            )
+        )
+        await self._connection.flush()
+        await self._connection.close()
+        if self._started:
+            self._services.recorder.put(self.session.record())

@@ -1,0 +1,111 @@
+"""One peer's frames become updates: all of it on an analysis thread, with one step back to the event loop."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from rtc_server.errors import DecodeFailed
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.record import FocusRecord
+from rtc_server.focus.state import FocusSnapshot
+from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.peer.analysis_pace import AnalysisPace
+from rtc_server.peer.focus_session import FocusSession
+from rtc_server.peer.messages import update_text
+
+RECORD_EVERY_S = 1.0
+MAX_FAILURES = 5
+"""Analyses in a row that may fail before the peer is given up."""
+
+logger = logging.getLogger(__name__)
+
+
+class FrameAnalyser(Protocol):
+    """What a peer sees of pixels. Called on an analysis thread, one call at a time."""
+
+    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
+        """Decode all of `frames` in order and observe the newest.
+
+        None: nothing could be shown, or with `skip_if_still` nothing has changed since the last observation.
+        Raises DecodeFailed when nothing but a keyframe helps.
+        """
+
+    def close(self) -> None: ...
+
+
+AnalyserFactory = Callable[[Codec], FrameAnalyser]
+
+
+class PipelineEvents(Protocol):
+    """What a pipeline tells its peer; on the analysis thread, so each must only pass it on."""
+
+    def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None: ...
+    def keyframe_needed(self) -> None: ...
+    def pace_changed(self, fps: float) -> None: ...
+    def broken(self) -> None: ...
+
+
+class Pipeline:
+    """Implements `analysis_pool.FrameWork` for one peer."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        make_analyser: AnalyserFactory,
+        session: FocusSession,
+        pace: AnalysisPace,
+        events: PipelineEvents,
+    ) -> None:
+        self._codec = codec
+        self._make_analyser = make_analyser
+        self._analyser: FrameAnalyser | None = None
+        self._session = session
+        self._pace = pace
+        self._events = events
+        self._wanted_fps = pace.wanted_fps
+        self._recorded = 0.0
+        self._failures = 0
+
+    def process(self, frames: list[EncodedFrame]) -> None:
+        observation = self._analyse(frames)
+        if observation is None:
+            return
+        snapshot = self._session.observe(observation)
+        self._pace.observed(snapshot)
+        now = time.monotonic()
+        shown = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
+        record = None
+        if now - self._recorded >= RECORD_EVERY_S:
+            self._recorded = now
+            record = self._session.record()
+        self._events.updated(snapshot, update_text(snapshot, shown.rtp_timestamp, 1000 * (now - shown.arrived)), record)
+        if self._pace.wanted_fps != self._wanted_fps:
+            self._wanted_fps = self._pace.wanted_fps
+            self._events.pace_changed(self._wanted_fps)
+
+    def close(self) -> None:
+        if self._analyser is not None:
+            self._analyser.close()
+            self._analyser = None
+
+    def _analyse(self, frames: list[EncodedFrame]) -> FaceObservation | None:
+        if self._analyser is None:
+            # Here, off the event loop: it allocates a decoder.
+            self._analyser = self._make_analyser(self._codec)
+        try:
+            observation = self._analyser.analyse(frames, skip_if_still=self._pace.may_skip(frames[-1].media_time_s))
+        except DecodeFailed:
+            self._events.keyframe_needed()
+            return None
+        except Exception:
+            logger.exception("a frame analyser failed and is replaced")
+            self._failures += 1
+            self.close()
+            if self._failures >= MAX_FAILURES:
+                self._events.broken()
+            else:
+                self._events.keyframe_needed()
+            return None
+        self._failures = 0
+        return observation

@@ -1,0 +1,185 @@
+"""The peers that live on this server, and the FocusSessions that wait for theirs to come back.
+
+The only place that knows which peers live here.
+"""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
+from rtc_server.learner import Grant, Learner
+from rtc_server.peer.focus_session import FocusSession
+from rtc_server.peer.peer import Peer, PeerServices
+from rtc_server.peer.session_description import ice_credentials, read_offer
+
+RETRY_AFTER_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What an offer is answered with."""
+
+    peer_id: str
+    etag: str
+    """Names the ICE session (RFC 9725, 4.3.1)."""
+    sdp: str
+
+
+@dataclass(slots=True)
+class _Parked:
+    session: FocusSession
+    reason: str
+    expiry: asyncio.TimerHandle
+
+
+class PeerRegistry:
+    """Use it from the event loop."""
+
+    def __init__(self, services: PeerServices, *, max_peers: int, resume_window_s: float) -> None:
+        self._services = services
+        self._max_peers = max_peers
+        self._resume_window_s = resume_window_s
+        self._peers: dict[str, Peer] = {}
+        self._live: dict[Learner, Peer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parked: dict[str, _Parked] = {}
+        self._accepting = 0
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    async def connect(
+        self,
+        offer_sdp: str,
+        grant: Grant,
+        *,
+        continues: str | None = None,
+        consent_at: datetime | None = None,
+        client_address: str = "",
+    ) -> PeerAnswer:
+        """Answer an offer. Raises OfferMalformed, OfferUnacceptable, ServerFull.
+
+        `continues` names a FocusSession of the same learner that goes on: one whose peer was lost a short
+        while ago, or whose peer is still here. Any other value starts a new one.
+        """
+        offer = read_offer(offer_sdp)
+        self._admit(grant.learner)
+        session = self._continued(grant, continues)
+        continued = session is not None
+        peer = Peer(
+            peer_id=secrets.token_urlsafe(16),
+            etag=secrets.token_hex(8),
+            grant=grant,
+            offer=offer,
+            session=session or FocusSession(grant.learner, grant.policy, consent_at),
+            continued=continued,
+            services=self._services,
+        )
+        self._accepting += 1
+        try:
+            answer = await peer.accept()
+        finally:
+            self._accepting -= 1
+        self._take_in(peer)
+        return PeerAnswer(peer.peer_id, peer.etag, answer)
+
+    async def trickle(self, peer_id: str, fragment: str) -> None:
+        """Take a client's trickled candidates, which are not needed. Raises PeerUnknown, OfferMalformed, and
+        OfferUnacceptable for an ICE restart: a new peer that continues the FocusSession does the same."""
+        peer = self.peer(peer_id)
+        ufrag, _ = ice_credentials(fragment)
+        if ufrag is not None and ufrag != peer.offer.ice_ufrag:
+            raise OfferUnacceptable("ICE cannot be restarted here: send a new offer that continues the session.")
+
+    async def close_peer(self, peer_id: str, reason: str) -> None:
+        """Ends a peer and its FocusSession. Raises PeerUnknown."""
+        self.peer(peer_id).end(reason)
+
+    def peer(self, peer_id: str) -> Peer:
+        """Raises PeerUnknown."""
+        try:
+            return self._peers[peer_id]
+        except KeyError:
+            raise PeerUnknown("There is no such peer, or it has ended.") from None
+
+    async def close(self) -> None:
+        """Ends all peers and FocusSessions; returns once nothing of them is left."""
+        self._closed = True
+        for peer in list(self._peers.values()):
+            peer.end("shutdown")
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        for focus_session_id in list(self._parked):
+            self._finish_parked(focus_session_id, "shutdown")
+
+    # -- coming
+
+    def _admit(self, learner: Learner) -> None:
+        others = len(self._peers) + self._accepting - (learner in self._live)
+        if self._closed or others >= self._max_peers:
+            raise ServerFull("The server has no room for one more learner now.", RETRY_AFTER_S)
+
+    def _continued(self, grant: Grant, continues: str | None) -> FocusSession | None:
+        live = self._live.get(grant.learner)
+        if live is not None and live.session.id == continues and live.started:
+            return live.session
+        parked = self._parked.get(continues or "")
+        return parked.session if parked is not None and parked.session.learner == grant.learner else None
+
+    def _take_in(self, peer: Peer) -> None:
+        """The newest peer of a learner wins."""
+        if peer.continued:
+            peer.session.carry_on(peer.clock, asyncio.get_running_loop().time())
+        older = self._live.get(peer.grant.learner)
+        if older is not None:
+            older.end("replaced", resumable=older.session is peer.session)
+        for parked in [p for p in self._parked.values() if p.session.learner == peer.grant.learner]:
+            if parked.session is peer.session:
+                parked.expiry.cancel()
+                del self._parked[parked.session.id]
+            else:
+                self._finish_parked(parked.session.id, parked.reason)
+        self._peers[peer.peer_id] = peer
+        self._live[peer.grant.learner] = peer
+        task = asyncio.create_task(self._host(peer), name=f"peer {peer.peer_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- going
+
+    async def _host(self, peer: Peer) -> None:
+        try:
+            await peer.run()
+        finally:
+            self._leave(peer)
+
+    def _leave(self, peer: Peer) -> None:
+        self._peers.pop(peer.peer_id, None)
+        if self._live.get(peer.grant.learner) is peer:
+            del self._live[peer.grant.learner]
+        if peer.resumable and not self._goes_on(peer.session):
+            self._park(peer)
+
+    def _goes_on(self, session: FocusSession) -> bool:
+        return any(peer.session is session for peer in self._peers.values())
+
+    def _park(self, peer: Peer) -> None:
+        if not (peer.started or peer.continued):
+            return
+        window_s = 0.0 if self._closed else self._resume_window_s
+        session = peer.session
+        expiry = asyncio.get_running_loop().call_later(window_s, self._finish_parked, session.id, None)
+        self._parked[session.id] = _Parked(session, peer.end_reason or "failed", expiry)
+
+    def _finish_parked(self, focus_session_id: str, reason: str | None) -> None:
+        parked = self._parked.pop(focus_session_id, None)
+        if parked is not None:
+            parked.expiry.cancel()
+            parked.session.finish(reason or parked.reason)
+            self._services.recorder.put(parked.session.record())
