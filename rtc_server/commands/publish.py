@@ -14,7 +14,7 @@ from rtc_server.settings import Settings
 if TYPE_CHECKING:
     from rtc_server.publisher.publication import Sender
 
-HELP = "Send a video file over WebRTC as one learner or many, and show what the server says of it."
+HELP = "send a video file over WebRTC as one learner or many, and show what the server says of it"
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
 TOKEN_TTL_S = 24 * 3600
@@ -39,15 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from tqdm import tqdm
 
-    from rtc_server.publisher.clip_reader import read_clip
-    from rtc_server.publisher.encoded_clip import encode_clip
+    from rtc_server.media.clip import Clip
+    from rtc_server.publisher.encoded_clip import FRAMES_PER_S, encode_clip
     from rtc_server.publisher.publication import publish, run_on_fastest_loop
 
     if arguments.token is not None and arguments.sessions > 1:
         raise SettingsError("--token is one learner's, and a learner has one live session: leave out --sessions.")
     try:
-        with tqdm(desc="encoding", unit=" frames", leave=False, disable=None) as bar:
-            clip = encode_clip(read_clip(arguments.clip), until_s=arguments.duration, on_picture=bar.update)
+        with Clip(arguments.clip) as file:
+            frames = file.frames(FRAMES_PER_S)
+            total = file.frame_count(FRAMES_PER_S)
+            with tqdm(total=total, desc="encoding", unit=" frames", leave=False, disable=None) as bar:
+                clip = encode_clip(frames, until_s=arguments.duration, on_picture=bar.update)
     except ClipUnreadable as error:
         print(f"rtc-server: {error}", file=sys.stderr)
         return EXIT_USAGE

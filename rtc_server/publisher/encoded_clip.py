@@ -14,15 +14,6 @@ KEYFRAME_EVERY_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFrame:
-    """A decoded picture, upright, and when it was taken."""
-
-    picture: av.VideoFrame
-    time_s: float
-    """From the clip's start."""
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedPicture:
     data: bytes
     time_s: float
@@ -82,41 +73,33 @@ class Vp8Encoder:
 
 
 def encode_clip(
-    frames: Iterable[ClipFrame],
+    frames: Iterable[tuple[float, av.VideoFrame]],
     *,
-    frames_per_s: float = FRAMES_PER_S,
     bits_per_s: int = BITS_PER_S,
     until_s: float | None = None,
     on_picture: Callable[[], object] = lambda: None,
 ) -> EncodedClip:
-    """Fits the pictures into 640x480 (480x640 where they stand upright) and thins them to `frames_per_s`.
+    """Fits upright pictures, each with its time from the first one, into 640x480 (480x640 where they stand on end).
 
-    Frame times are kept as they are. `on_picture` is called after each one.
+    Their times are kept as they are. `on_picture` is called after each one.
     """
     encoder: Vp8Encoder | None = None
     size = (0, 0)
     pictures: list[EncodedPicture] = []
-    due_s = next_keyframe_s = 0.0
-    start_s: float | None = None
-    for frame in frames:
-        start_s = frame.time_s if start_s is None else start_s
-        time_s = frame.time_s - start_s
+    next_keyframe_s = 0.0
+    for time_s, frame in frames:
         if until_s is not None and time_s >= until_s:
             break
-        # Half a millisecond of grace: a clip at just this rate loses no picture to rounding.
-        if time_s < due_s - 0.0005:
-            continue
-        due_s = max(due_s + 1 / frames_per_s, time_s)
         if encoder is None:
-            size = fitted(frame.picture.width, frame.picture.height)
+            size = fitted(frame.width, frame.height)
             encoder = Vp8Encoder(*size, bits_per_s)
         keyframe = time_s >= next_keyframe_s
         if keyframe:
             next_keyframe_s = time_s + KEYFRAME_EVERY_S
-        picture = frame.picture.reformat(*size, format="yuv420p")
+        picture = frame.reformat(*size, format="yuv420p")
         pictures.append(EncodedPicture(encoder.encode(picture, time_s, keyframe=keyframe), time_s, keyframe))
         on_picture()
-    return EncodedClip(tuple(pictures), _duration_s(pictures, frames_per_s), *size)
+    return EncodedClip(tuple(pictures), _duration_s(pictures), *size)
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
@@ -126,8 +109,8 @@ def fitted(width: int, height: int) -> tuple[int, int]:
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
-def _duration_s(pictures: list[EncodedPicture], frames_per_s: float) -> float:
+def _duration_s(pictures: list[EncodedPicture]) -> float:
     if not pictures:
         return 0.0
-    usual_gap_s = pictures[-1].time_s / (len(pictures) - 1) if len(pictures) > 1 else 1 / frames_per_s
+    usual_gap_s = pictures[-1].time_s / (len(pictures) - 1) if len(pictures) > 1 else 1 / FRAMES_PER_S
     return pictures[-1].time_s + usual_gap_s

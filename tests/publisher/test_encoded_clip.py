@@ -19,18 +19,11 @@ def test_pictures_fit_a_webcam_and_never_grow(size: tuple[int, int], expected: t
     assert fitted(*size) == expected
 
 
-@pytest.mark.parametrize("frames_per_s", [15, 24, 30, 60])
-def test_faster_clips_are_thinned_to_the_rate(frames_per_s: int) -> None:
-    clip = encode_clip(moving_bars(2.0, frames_per_s))
-
-    assert 29 <= len(clip.pictures) <= 31
-    assert clip.duration_s == pytest.approx(2.0, abs=0.07)
-
-
-def test_slower_clips_keep_their_own_times() -> None:
+def test_pictures_keep_their_own_times() -> None:
     clip = encode_clip(moving_bars(1.0, 10))
 
     assert [picture.time_s for picture in clip.pictures] == pytest.approx([index / 10 for index in range(10)])
+    assert clip.duration_s == pytest.approx(1.0)
 
 
 def test_each_picture_decodes_and_keyframes_come_every_few_seconds() -> None:
