@@ -10,6 +10,8 @@ const view = new LiveView();
 /** One run; a new one is made for each consent. @type {FocusClient | null} */
 let client = null;
 let sendingTimer = 0;
+/** @type {number | null} */
+let demoUser = null;
 /** Whom the server's tokens are for. @type {number | null} */
 let demoUser = null;
 
@@ -51,9 +53,11 @@ function newClient(consentAt) {
 }
 
 /** The first one makes a learner up; the later ones are for the same, who could not go on with the session otherwise. */
+/** Each page is a learner of its own, and stays the same one when it connects again. */
 async function demoToken() {
-  const body = demoUser === null ? undefined : JSON.stringify({ user_id: demoUser });
-  const response = await fetch("demo/token", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const body = demoUser && JSON.stringify({ user_id: demoUser });
+  const headers = body ? { "Content-Type": "application/json" } : {};
+  const response = await fetch("demo/token", { method: "POST", headers, body });
   if (!response.ok) throw new FocusError("TOKEN_ERROR", "This page makes its own token in demo mode only.");
   const { token, user_id } = await response.json();
   demoUser = user_id;
@@ -130,15 +134,17 @@ function showPaused(paused) {
   element("pause").textContent = paused ? "Resume" : "Pause";
 }
 
-/** @param {{row: object, spans: import("./timeline.js").Span[]}} stored */
-function showStored({ row, spans }) {
-  const { focused_time_seconds: focused, unfocused_time_seconds: unfocused, total_time_seconds: total } = row;
+/** @param {{row: object | null, spans: import("./timeline.js").Span[], metrics: object}} stored */
+function showStored({ row, spans, metrics }) {
+  const { focused_time: focused, unfocused_time: unfocused, total_time: total } = metrics;
   element("stored-lead").textContent =
-    `${clock(focused)} focused and ${clock(unfocused)} elsewhere make ${clock(total)} in all. These numbers and this strip are what is kept; no picture is.`;
-  const end = spans.at(-1)?.end_s ?? 1;
-  drawSpans(element("stored-timeline"), spans, spans[0]?.start_s ?? 0, end);
-  element("stored-axis-end").textContent = clock(end);
-  element("row").replaceChildren(...Object.entries(row).map(([column, value]) => tableRow(column, value)));
+    `${clock(focused)} focused and ${clock(unfocused)} elsewhere, of ${clock(total)} that could be told. ` +
+    "These numbers and this strip are what is kept; no picture is.";
+  const start = spans.at(0)?.start_s ?? 0;
+  const end = spans.at(-1)?.end_s ?? start;
+  drawSpans(element("stored-timeline"), spans, start, end);
+  element("stored-axis-end").textContent = clock(end - start);
+  element("row").replaceChildren(...Object.entries(row ?? {}).map(([column, value]) => tableRow(column, value)));
 }
 
 function tableRow(column, value) {

@@ -16,7 +16,7 @@ SCALE, OFFSET_PX = 1.36, (-6.0, -5.0)
 """Of the portrait in the frame: the face is a fifth of its width, and swaying never shows an edge."""
 
 Picture = NDArray[np.uint8]
-"""HEIGHT × WIDTH × 3, RGB."""
+"""Height, width, RGB."""
 
 
 def portrait(moved_px: tuple[float, float] = (0.0, 0.0)) -> Picture:
@@ -32,11 +32,11 @@ def empty_room() -> Picture:
 
 
 def write_y4m(path: Path, seconds_with_face: float = 4.0, seconds_without: float = 0.0) -> Path:
-    """A sitter who sways a little, as people do, so that no two neighbouring frames are the same; then an empty room."""
+    """A sitter who sways a little, as people do, so that no two frames are the same; then an empty room."""
     rng = np.random.default_rng(7)
     with path.open("wb") as file:
         file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode())
-        for picture in _pictures(round(seconds_with_face * FRAMES_PER_SECOND), round(seconds_without * FRAMES_PER_SECOND)):
+        for picture in _pictures(seconds_with_face, seconds_without):
             grain = rng.normal(0, 1.5, picture.shape)
             noisy = np.clip(picture + grain, 0, 255).astype(np.uint8)
             file.write(b"FRAME\n")
@@ -44,7 +44,7 @@ def write_y4m(path: Path, seconds_with_face: float = 4.0, seconds_without: float
     return path
 
 
-def _pictures(with_face: int, without: int) -> list[Picture]:
+def _pictures(seconds_with_face: float, seconds_without: float) -> list[Picture]:
+    with_face, without = (round(seconds * FRAMES_PER_SECOND) for seconds in (seconds_with_face, seconds_without))
     turns = [2 * math.pi * index / with_face for index in range(with_face)]
-    sitting = [portrait((4 * math.sin(turn), 2 * math.sin(2 * turn))) for turn in turns]
-    return sitting + [empty_room()] * without
+    return [portrait((4 * math.sin(turn), 2 * math.sin(2 * turn))) for turn in turns] + [empty_room()] * without

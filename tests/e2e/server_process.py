@@ -1,0 +1,73 @@
+"""The server as a process of its own, started as people start it."""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+LOG = logging.getLogger(__name__)
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_START_WITHIN_S = 30.0
+_STOP_WITHIN_S = 15.0
+
+
+class ServerProcess:
+    """`python -m rtc_server serve`, whose log is in the report of a failed test."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._address: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read())
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def listening(self) -> None:
+        self.port = await asyncio.wait_for(self._address, _START_WITHIN_S)
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(how)
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_WITHIN_S)
+        except TimeoutError:
+            self._process.kill()
+            raise
+        finally:
+            await self._reading
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            text = line.decode(errors="replace").rstrip()
+            LOG.warning("server: %s", text)
+            found = _ADDRESS.search(text)
+            if found and not self._address.done():
+                self._address.set_result(int(found[1]))
+        if not self._address.done():
+            self._address.set_exception(RuntimeError("The server ended before it listened."))
+
+
+@asynccontextmanager
+async def running_server(*arguments: str, port: int = 0, **settings: str) -> AsyncIterator[ServerProcess]:
+    """settings: `RTC_…` by name; nothing else of the environment's RTC_ reaches the server."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RTC_")} | settings
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "rtc_server", "serve", "--port", str(port), *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    server = ServerProcess(process)
+    try:
+        await server.listening()
+        yield server
+    finally:
+        await server.stop()

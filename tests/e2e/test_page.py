@@ -1,0 +1,84 @@
+"""The server's own page, as a newcomer meets it: consent, Start, the live state, Stop, the stored row."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.e2e.conftest import PATIENCE_MS, OpenPage, stored_rows
+from tests.e2e.server_process import running_server
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+async def _start(page: Page) -> None:
+    await page.get_by_role("button", name="turn the camera on").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#state")).to_have_text("Focused")
+
+
+async def test_from_consent_to_the_stored_row(chromium_page: OpenPage, mariadb_url: str) -> None:
+    async with running_server("--demo", RTC_DATABASE_URL=mariadb_url) as server, chromium_page() as page:
+        violations: list[str] = []
+        page.on("console", lambda message: violations.append(message.text) if message.type == "error" else None)
+        await page.goto(server.url)
+        await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
+        assert await page.evaluate("document.getElementById('preview').srcObject") is None
+
+        await _start(page)
+        await expect(page.locator("#reason")).to_have_text("Looking at the screen.")
+        await expect(page.locator("#focused-time")).to_have_text("0:02")
+        await expect(page.locator("#round-trip-median")).to_have_text(re.compile(r"^\d+ ms$"))
+        await expect(page.locator("#timeline [data-state=focused]")).not_to_have_count(0)
+
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("heading", name="What was stored")).to_be_visible()
+        shown = {
+            column: int(await page.locator(f"td[data-column={column}]").inner_text())
+            for column in ("id", "total_time_seconds", "focused_time_seconds", "unfocused_time_seconds")
+        }
+        assert violations == []
+
+    (row,) = stored_rows(mariadb_url)
+    assert {column: row[column] for column in shown} == shown
+    assert row["focused_time_seconds"] + row["unfocused_time_seconds"] == row["total_time_seconds"]
+    assert row["focused_time_seconds"] >= 2
+    assert row["unfocused_time_seconds"] == 0
+
+
+async def test_paused_time_is_not_counted(chromium_page: OpenPage, sqlite_url: str) -> None:
+    async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server, chromium_page() as page:
+        await page.goto(server.url)
+        await _start(page)
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#state")).to_have_text("Paused")
+        await expect(page.get_by_text("No picture leaves this computer.", exact=False).last).to_be_visible()
+        await page.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#state")).to_have_text("Focused")
+        await expect(page.locator("#unfocused-time")).to_have_text("0:00")
+
+
+async def test_the_page_comes_back_when_the_server_does(chromium_page: OpenPage, sqlite_url: str) -> None:
+    async with chromium_page() as page:
+        async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server:
+            await page.goto(server.url)
+            await _start(page)
+            port = server.port
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "reconnecting")
+        async with running_server("--demo", port=port, RTC_DATABASE_URL=sqlite_url):
+            await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+            await expect(page.locator("#state")).to_have_text("Focused")
+            await page.get_by_role("button", name="Stop").click()
+            await expect(page.get_by_role("heading", name="What was stored")).to_be_visible()
+
+
+async def test_a_camera_that_is_denied_is_explained(chromium_page: OpenPage, sqlite_url: str) -> None:
+    async with (
+        running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server,
+        chromium_page(allow_camera=False) as page,
+    ):
+        await page.goto(server.url)
+        await page.get_by_role("button", name="turn the camera on").click()
+        await expect(page.get_by_role("heading", name="The camera is blocked")).to_be_focused()
+        await expect(page.locator("#problem")).to_have_attribute("data-type", "CAMERA_PERMISSION_DENIED")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
