@@ -89,6 +89,8 @@ class PrivateMariaDb(PrivateServer):
             "--innodb-buffer-pool-size=16M",
             "--innodb-flush-log-at-trx-commit=0",
             "--performance-schema=off",
+            # Not the one our connections ask for: what we store must be UTC whatever the server thinks.
+            "--default-time-zone=+09:00",
         ]
 
     def answers(self) -> bool:
@@ -139,7 +141,7 @@ class PrivatePostgreSql(PrivateServer):
             "synchronous_commit": "off",
             "autovacuum": "off",
             "shared_buffers": "16MB",
-            # Not the machine's own: what we store must be UTC whatever the server thinks.
+            # As above.
             "timezone": "Asia/Tokyo",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

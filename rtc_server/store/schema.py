@@ -25,6 +25,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from rtc_server.focus.state import FocusState
@@ -70,6 +73,21 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 platform_metadata = MetaData()
 
+
+class _TimeOfLastChange(FunctionElement[datetime]):
+    inherit_cache = True
+
+
+@compiles(_TimeOfLastChange)
+def _now(_element: _TimeOfLastChange, _compiler: SQLCompiler, **_options: object) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(_TimeOfLastChange, *MYSQL)
+def _kept_by_mysql(_element: _TimeOfLastChange, _compiler: SQLCompiler, **_options: object) -> str:
+    return "CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+
+
 _timestamp = DateTime(timezone=True).with_variant(mysql.TIMESTAMP(), *MYSQL)
 
 platform_rows = Table(
@@ -90,8 +108,8 @@ platform_rows = Table(
         "last_updated",
         _timestamp,
         nullable=False,
-        # MySQL keeps it by itself; PostgreSQL and SQLite have no such clause, so writing says it as well.
-        server_default=text("CURRENT_TIMESTAMP"),
+        server_default=_TimeOfLastChange(),
+        # PostgreSQL and SQLite do not keep it by themselves, nor does every table that is adopted.
         onupdate=text("CURRENT_TIMESTAMP"),
     ),
     Column("focused_time_seconds", Integer, server_default=text("0")),

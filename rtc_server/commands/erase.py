@@ -1,0 +1,43 @@
+"""`rtc-server erase --user ID`: what is kept of one person, gone."""
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING
+
+from rtc_server.settings import Settings
+
+if TYPE_CHECKING:
+    from rtc_server.store.retention import Removed
+
+HELP = "remove what is kept of one user"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", type=int, required=True, metavar="ID", help="the platform's user_id")
+    parser.add_argument(
+        "--platform-rows",
+        action="store_true",
+        help="also every row of this user in eye_tracking_sessions, whoever wrote it",
+    )
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    removed = asyncio.run(
+        _erase(settings.database_url.get_secret_value(), arguments.user, with_platform_rows=arguments.platform_rows)
+    )
+    print(
+        f"Removed {removed.focus_sessions} focus sessions with {removed.spans} spans, "
+        f"and {removed.platform_rows} rows of eye_tracking_sessions."
+    )
+    return 0
+
+
+async def _erase(database_url: str, user_id: int, *, with_platform_rows: bool) -> "Removed":
+    from rtc_server.store.engine import open_store
+    from rtc_server.store.retention import erase
+
+    engine = await open_store(database_url)
+    try:
+        return await erase(engine, user_id, with_platform_rows=with_platform_rows)
+    finally:
+        await engine.dispose()
