@@ -1,0 +1,50 @@
+# The server as one image: Python, the locked packages, this package; no compiler, no pip, no shell script.
+# What has been run of it and what has not: docs/deployment.md.
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
+WORKDIR /src
+
+# Packages first: they change less often than the code, and this layer is then made once.
+COPY requirements.lock requirements-build.lock ./
+RUN python -m venv --without-pip /opt/rtc-server \
+    && python -m pip --python /opt/rtc-server/bin/python install --require-hashes --no-deps -r requirements.lock
+RUN python -m venv /opt/builder \
+    && /opt/builder/bin/python -m pip install --require-hashes --no-deps -r requirements-build.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY rtc_server rtc_server
+COPY static static
+COPY turn turn
+RUN /opt/builder/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
+    && python -m pip --python /opt/rtc-server/bin/python install --no-deps --no-index /opt/wheels/*.whl
+RUN mkdir -p /opt/empty
+
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="rtc-server" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/rtc-server /opt/rtc-server
+# A named volume takes the owner of the folder that it covers: the server's state, and the relay's configuration,
+# which coturn's image reads as nobody.
+COPY --from=build --chown=10001:10001 /opt/empty /var/lib/rtc-server
+COPY --from=build --chown=65534:65534 /opt/empty /run/relay
+
+# matplotlib, which MediaPipe imports, wants a folder to write to: /tmp is the one that there is.
+ENV PATH=/opt/rtc-server/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    RTC_HOST=0.0.0.0 \
+    RTC_PORT=8080
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
+WORKDIR /var/lib/rtc-server
+EXPOSE 8080/tcp
+# The server ends its peers in order on SIGTERM, and stores what they have; it needs no shell between.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["/opt/rtc-server/bin/python", "-I", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['RTC_PORT'] + '/healthz', timeout=2)"]
+ENTRYPOINT ["rtc-server"]
+CMD ["serve"]

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Writes the secrets that compose.yaml reads, a file each, into a folder (secrets/ by default). What is there stays.
+set -eu
+folder=${1:-secrets}
+umask 077
+mkdir -p "$folder"
+
+keep() { # file, value
+    [ -s "$folder/$1" ] || printf '%s\n' "$2" >"$folder/$1"
+    # Containers read these under their own user numbers; the folder, 0700, keeps everybody else on this host out.
+    chmod 0444 "$folder/$1"
+}
+
+random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+
+keep rtc_token_secret "$(random)"
+keep rtc_turn_secret "$(random)"
+keep mysql_root_password "$(random)"
+keep mysql_password "$(random)"
+keep rtc_database_url "mysql+aiomysql://rtc:$(cat "$folder/mysql_password")@127.0.0.1:3306/rtc"

@@ -1,0 +1,114 @@
+"""compose.yaml and what stands beside it, as far as they can be known without a Docker engine."""
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rtc_server.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+EXAMPLE = (ROOT / "deploy/rtc-server.env.example").read_text()
+
+
+def example_settings() -> dict[str, str]:
+    """With the commented lines too: they are meant to be uncommented."""
+    return dict(re.findall(r"^#?(RTC_[A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged")
+    assert service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "relay-config"])
+def test_every_service_that_stays_up_says_when_it_is_well_and_comes_back(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if "build" not in SERVICES[name]])
+def test_foreign_images_have_a_version(name: str) -> None:
+    assert re.fullmatch(r"[\w/]+:\d+\.\d+", SERVICES[name]["image"])
+
+
+def test_what_is_named_exists() -> None:
+    secrets, volumes = set(COMPOSE["secrets"]), set(COMPOSE["volumes"])
+    for service in SERVICES.values():
+        assert set(service.get("secrets", ())) <= secrets
+        assert set(service.get("depends_on", ())) <= set(SERVICES)
+        assert {volume.split(":")[0] for volume in service.get("volumes", ()) if not volume.startswith(".")} <= volumes
+
+
+def test_what_others_wait_for_can_come_true() -> None:
+    for service in SERVICES.values():
+        for name, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[name]
+            else:
+                assert wait["condition"] == "service_completed_successfully"
+                assert SERVICES[name]["restart"] == "no"
+
+
+def test_the_database_is_for_this_host_only() -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["database"]["ports"])
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name or (name.endswith("_FILE") and value.startswith("/run/secrets/"))
+    assert not [name for name in example_settings() if "SECRET" in name or name == "RTC_DATABASE_URL"]
+
+
+def test_secrets_are_made_once_and_fit_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    command = ["sh", ROOT / "deploy/make-secrets.sh", folder]
+    subprocess.run(command, check=True)
+    made = {file.name: file.read_text() for file in folder.iterdir()}
+    subprocess.run(command, check=True)
+    assert made == {file.name: file.read_text() for file in folder.iterdir()}
+
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == set(made)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(made["rtc_token_secret"].strip()) == len(made["rtc_turn_secret"].strip()) == 64
+    assert len(set(made.values())) == len(made)
+    assert f":{made['mysql_password'].strip()}@127.0.0.1:3306/rtc" in made["rtc_database_url"]
+    read = Settings(_env_file=None, _secrets_dir=folder)
+    assert read.token_secret is not None
+    assert read.token_secret.get_secret_value() == made["rtc_token_secret"].strip()
+    assert read.database_url.get_secret_value() == made["rtc_database_url"].strip()
+
+
+def test_secrets_and_settings_stay_out_of_the_repository() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"secrets/", "certificates/", "rtc-server.env"} <= set(ignored)
+
+
+def test_the_example_names_settings_that_exist_with_values_that_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = example_settings()
+    assert {name.removeprefix("RTC_").lower() for name in named} <= set(Settings.model_fields)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    read = Settings(_env_file=None)
+    assert len(read.turn_urls) == 3
+    assert read.udp_ports is not None
+
+
+def test_the_relay_and_the_server_use_different_udp_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in example_settings().items():
+        monkeypatch.setenv(name, value)
+    read = Settings(_env_file=None)
+    assert read.udp_ports is not None
+    assert read.udp_ports.last < read.turn_relay_ports.first
