@@ -5,7 +5,7 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-LINGERING_S = 2.0
+LINGERING_S = 1.0
 """How long the rest of a refused body is read, so that the client gets to see the refusal."""
 SHUTDOWN_S = 5.0
 

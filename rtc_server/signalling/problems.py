@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 
 from rtc_server.errors import (
     ClipUnreadable,
+    DecodeFailed,
     FocusSessionUnknown,
     KeysUnavailable,
     MalformedRequest,
@@ -57,7 +58,8 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     ServerFull: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    # These belong to the command line; met in a request they are bugs.
+    # These belong to the command line or to a peer's frames; met in a request they are bugs.
+    DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     SettingsError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -1,0 +1,154 @@
+"""Slow, broken and hostile clients, over real sockets."""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .conftest import OFFER, bearer, signalling_application
+
+
+async def talk(client, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Sends the pieces and reads until the server closes the connection."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def head(*lines: str) -> bytes:
+    return "\r\n".join(("POST /whip HTTP/1.1", "Host: x", "Content-Type: application/sdp", *lines, "", "")).encode()
+
+
+AUTHORIZED = f"Authorization: {bearer()['Authorization']}"
+
+
+async def test_headers_that_never_end_are_cut_off(serve, peers):
+    client = await serve(signalling_application(peers), header_timeout=0.3)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    began = time.monotonic()
+    writer.write(b"POST /whip HTTP/1.1\r\n")
+
+    async def drip() -> None:
+        # One header after another: the connection is never idle.
+        while True:
+            writer.write(b"X-Drip: 1\r\n")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        with contextlib.suppress(ConnectionError):  # a reset, as we are still sending
+            assert await reader.read() == b""
+    finally:
+        dripping.cancel()
+        writer.close()
+    assert time.monotonic() - began < 2
+
+
+async def test_a_connection_that_says_nothing_is_closed(serve, peers):
+    client = await serve(signalling_application(peers), header_timeout=0.2)
+
+    assert await talk(client) == b""
+
+
+async def test_a_body_that_does_not_come_gets_408_and_leaves_nothing(serve, peers):
+    client = await serve(signalling_application(peers, body_timeout=0.2))
+
+    answer = await talk(client, head(AUTHORIZED, "Content-Length: 100"), b"v=0")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close" in answer
+    assert b'"code": "too_slow"' in answer
+    assert peers.live == {}
+
+
+async def test_a_body_that_drips_gets_408(serve, peers):
+    client = await serve(signalling_application(peers, body_timeout=0.2))
+    drips = [b"1\r\nv\r\n"] * 15
+
+    answer = await talk(client, head(AUTHORIZED, "Transfer-Encoding: chunked"), *drips, pause=0.02)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_chunked_body_is_cut_off_at_its_limit(client, peers):
+    async def endless():
+        for _ in range(1000):
+            yield b" " * 1024
+
+    headers = bearer() | {"Content-Type": "application/sdp"}
+    response = await client.post("/whip", data=endless(), headers=headers)
+
+    assert response.status == 400
+    assert (await response.json(content_type=None))["code"] == "offer_malformed"
+
+
+async def test_others_are_served_while_one_is_slow(serve, peers):
+    client = await serve(signalling_application(peers, body_timeout=1.0))
+    slow = [asyncio.create_task(talk(client, head(AUTHORIZED, "Content-Length: 9"), b"v")) for _ in range(50)]
+    await asyncio.sleep(0)
+
+    response = await client.post("/whip", data=OFFER, headers=bearer() | {"Content-Type": "application/sdp"})
+
+    assert response.status == 201
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in await asyncio.gather(*slow))
+
+
+async def test_what_is_not_http_gets_400_and_no_line_in_the_log(client, caplog):
+    answer = await talk(client, b"GET / HTTP/1.1\r\nHost: x\r\nX-Secret\x00: 1\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "Authorization",
+            "Content-Type",
+            "Content-Encoding",
+            "If-Match",
+            "Forwarded",
+            "X-Forwarded-For",
+            "Origin",
+            "Access-Control-Request-Method",
+            "Accept",
+            "Range",
+        ]
+    ),
+    st.text(st.characters(codec="latin-1", min_codepoint=32, exclude_characters="\x7f"), max_size=60)
+    | st.sampled_from(
+        ["application/sdp", "application/json", "*", '"', 'W/"', "Bearer ", "bearer a.b.c", "br", "gzip"]
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]),
+    path=st.sampled_from(
+        ["/whip", "/whip/peer-0", "/whip/%00", "/whip/..%2f", "/offer", "/ice-servers", "/", "//", "*"]
+    ),
+    query=st.text(st.sampled_from("&=%+continues_at2026-:TZ\u00e9"), max_size=40),
+    headers=HEADERS,
+    body=st.binary(max_size=200),
+    signed=st.booleans(),
+)
+async def test_no_request_is_ever_a_500(client, method, path, query, headers, body, signed):
+    lines = [f"{name}: {value}" for name, value in headers.items() if not (signed and name == "Authorization")]
+    if signed:
+        lines.append(AUTHORIZED)
+    request = f"{method} {path}?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+
+    answer = await talk(client, request.encode() + "\r\n".join([*lines, "", ""]).encode("latin-1"), body)
+
+    assert answer.startswith(b"HTTP/1.")
+    assert int(answer.split(b" ", 2)[1]) < 500
