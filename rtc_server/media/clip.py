@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from math import ceil, floor
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,7 +50,7 @@ class Clip:
         return ceil(self.duration_s * min(fps, float(own) if own else fps))
 
     def frames(self, fps: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """At most `fps` frames a second, each with its own time in seconds from the first one.
+        """On average at most `fps` frames a second, each with its own time in seconds from the first one.
 
         A file with fewer than that, or with a varying rate, gives all it has: none is made up.
 
@@ -63,10 +63,10 @@ class Clip:
                 own_s = frame.time if frame.time is not None else last_s + 1 / fps + (start_s or 0.0)
                 start_s = own_s if start_s is None else start_s
                 time_s = own_s - start_s
-                # Half a millisecond of grace: a file at just this rate loses no frame to rounding.
-                if time_s <= last_s or time_s < due_s - 0.0005:
+                # A quarter of an interval of grace: a camera at just this rate trembles and loses no frame.
+                if time_s <= last_s or time_s < due_s - 0.25 / fps:
                     continue
-                last_s, due_s = time_s, (floor(time_s * fps + 0.001) + 1) / fps
+                last_s, due_s = time_s, max(due_s + 1 / fps, time_s + 0.5 / fps)
                 yield time_s, self._upright(frame)
         except (av.FFmpegError, OSError, ValueError):
             raise ClipUnreadable(f"{self._path} is damaged after {max(last_s, 0.0):.1f} s.") from None

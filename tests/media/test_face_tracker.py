@@ -1,0 +1,125 @@
+"""Whom the tracker follows, and how often it pays for a search of the whole picture."""
+
+import numpy as np
+import pytest
+
+from rtc_server.focus.observation import FaceLandmarks
+from rtc_server.media.face_landmarker import FoundFace, MeshedFace
+from rtc_server.media.face_tracker import MAX_FACES, SEARCH_INTERVAL_S, FaceTracker
+from rtc_server.media.image_quality import coarse_grid, luma_of
+from tests.media.pictures import people, room, yuv
+
+STILL = np.full((24, 32), 100, np.float32)
+
+
+class ScriptedLandmarker:
+    """Faces are squares that stand where the script says; a region is the middle of one."""
+
+    def __init__(self):
+        self.middles = []
+        self.searches = self.meshes = 0
+
+    def find(self, picture):
+        self.searches += 1
+        return [FoundFace(middle, *middle) for middle in self.middles]
+
+    def mesh(self, picture, region):
+        self.meshes += 1
+        near = [middle for middle in self.middles if abs(middle[0] - region[0]) < 0.1]
+        if not near:
+            return None
+        corners = np.array([[-0.1, -0.1, 0], [0.1, 0.1, 0]], np.float32) + np.array([*near[0], 0], np.float32)
+        return MeshedFace(FaceLandmarks(corners), near[0])
+
+
+@pytest.fixture
+def scene():
+    return ScriptedLandmarker()
+
+
+def watch(tracker, scene, seconds, start_s=0.0, grid=STILL):
+    for frame in range(round(seconds * 15)):
+        faces = tracker.faces(scene, None, grid, start_s + frame / 15)
+    return faces
+
+
+def test_one_learner_alone_costs_one_mesh_a_picture_and_a_search_now_and_then(scene):
+    scene.middles = [(0.5, 0.5)]
+    watch(FaceTracker(), scene, seconds=20)
+    assert scene.meshes == 20 * 15
+    assert scene.searches <= 20 / SEARCH_INTERVAL_S + 1
+
+
+def test_somebody_who_comes_in_is_found_as_soon_as_the_picture_changes_there(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.5, 0.5)]
+    watch(tracker, scene, seconds=1)
+    scene.middles.append((0.85, 0.5))
+    changed = STILL.copy()
+    changed[8:16, 26:30] += 40
+    assert len(tracker.faces(scene, None, changed, 1.0)) == 2
+
+
+def test_movement_of_the_learner_alone_is_no_reason_to_search(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.5, 0.5)]
+    watch(tracker, scene, seconds=1)
+    moved = STILL.copy()
+    moved[10:14, 14:18] += 40
+    watch(tracker, scene, seconds=0.9, start_s=1.0, grid=moved)
+    assert scene.searches == 1
+
+
+def test_a_camera_that_sets_its_exposure_is_no_reason_to_search(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.5, 0.5)]
+    watch(tracker, scene, seconds=1)
+    watch(tracker, scene, seconds=0.9, start_s=1.0, grid=STILL + 40)
+    assert scene.searches == 1
+
+
+def test_a_newcomer_whom_no_change_gave_away_is_found_at_the_next_search(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.5, 0.5)]
+    watch(tracker, scene, seconds=0.5)
+    scene.middles.append((0.85, 0.5))
+    assert len(watch(tracker, scene, seconds=SEARCH_INTERVAL_S + 0.1, start_s=0.5)) == 2
+
+
+def test_a_lost_face_is_looked_for_in_the_same_picture(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.2, 0.5)]
+    watch(tracker, scene, seconds=1)
+    scene.middles = [(0.8, 0.5)]
+    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+
+
+def test_who_has_left_is_gone_in_the_same_picture(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.2, 0.5), (0.8, 0.5)]
+    assert len(watch(tracker, scene, seconds=1)) == 2
+    scene.middles.pop()
+    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+
+
+def test_two_regions_that_ran_together_are_one_face(scene):
+    tracker = FaceTracker()
+    scene.middles = [(0.40, 0.5), (0.62, 0.5)]
+    assert len(watch(tracker, scene, seconds=1)) == 2
+    scene.middles = [(0.5, 0.5)]  # both regions reach it
+    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+
+
+def test_no_more_than_four_are_followed(scene):
+    scene.middles = [(x, 0.5) for x in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    assert len(watch(FaceTracker(), scene, seconds=5)) == MAX_FACES
+
+
+def test_people_come_and_go_before_the_real_landmarker(landmarker):
+    tracker = FaceTracker()
+    shown = [room(), people((200, 120)), people((40, 120), (360, 120)), people((360, 120)), room()]
+    counts = []
+    for second, rgb in enumerate(shown):
+        grid = coarse_grid(luma_of(yuv(rgb)))
+        counts.append(len(tracker.faces(landmarker, landmarker.picture(rgb), grid, float(second))))
+    assert counts == [0, 1, 2, 1, 0]

@@ -1,0 +1,111 @@
+"""From encoded frames to an observation, as a peer uses it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rtc_server.errors import DecodeFailed
+from rtc_server.media.frame_analyser import FrameAnalyserFactory
+from tests.media.pictures import people, room, sent
+
+
+@pytest.fixture(scope="module")
+def analyser_of(pool):
+    return FrameAnalyserFactory(pool)
+
+
+@pytest.fixture(scope="module")
+def moving():
+    return sent([people((left, 100)) for left in range(100, 180, 10)])
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+def test_a_face_is_observed_where_it_is(analyser_of, codec):
+    observation = analyser_of(codec).analyse(sent([people((200, 120))], codec))
+    (face,) = observation.faces
+    middle = face.points[:, :2].mean(axis=0) * (observation.width, observation.height)
+    assert np.abs(middle - (200 + 125, 120 + 125)).max() < 30
+    assert (observation.width, observation.height) == (640, 480)
+
+
+def test_all_frames_are_decoded_and_the_newest_is_observed(analyser_of, moving):
+    one_by_one, at_once = analyser_of("vp8"), analyser_of("vp8")
+    for encoded in moving:
+        last = one_by_one.analyse([encoded])
+    newest = at_once.analyse(moving)
+    assert newest.media_time_s == last.media_time_s == moving[-1].media_time_s
+    assert np.abs(newest.faces[0].points - last.faces[0].points)[:, :2].max() < 0.02
+
+
+def test_nobody_is_an_observation_too(analyser_of):
+    observation = analyser_of("vp8").analyse(sent([room()]))
+    assert observation.faces == ()
+    assert observation.quality.brightness > 50
+
+
+def test_nothing_in_nothing_out(analyser_of):
+    assert analyser_of("vp8").analyse([]) is None
+
+
+def test_a_broken_frame_is_said_and_the_next_keyframe_goes_on(analyser_of, moving):
+    analyser = analyser_of("vp8")
+    with pytest.raises(DecodeFailed):
+        analyser.analyse([moving[0], dataclasses.replace(moving[1], data=b"\x00")])
+    with pytest.raises(DecodeFailed):
+        analyser.analyse([moving[2]])
+    assert analyser.analyse([moving[0]]).faces
+
+
+def test_a_frozen_picture_has_no_change(analyser_of):
+    analyser = analyser_of("vp8")
+    keyframe = sent([people((200, 120))])[0]
+    analyser.analyse([keyframe])
+    assert analyser.analyse([keyframe]).quality.change == 0.0
+
+
+def test_movement_is_change(analyser_of, moving):
+    analyser = analyser_of("vp8")
+    analyser.analyse(moving[:1])
+    assert analyser.analyse(moving[1:2]).quality.change > 1.0
+
+
+def test_a_still_picture_may_be_skipped_but_only_when_asked(analyser_of):
+    still = sent([people((200, 120))] * 4)
+    analyser = analyser_of("vp8")
+    assert analyser.analyse(still[:1], skip_if_still=True), "the first is never skipped"
+    assert analyser.analyse(still[1:2], skip_if_still=True) is None
+    assert analyser.analyse(still[2:3]) is not None
+    assert analyser.analyse(still[3:4], skip_if_still=True) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda: people((230, 120)), id="the head moves"),
+        pytest.param(room, id="the learner leaves"),
+        pytest.param(lambda: people((380, 120), (0, 240)), id="somebody comes"),
+        pytest.param(lambda: _eyes_covered(), id="the eyes close"),
+    ],
+)
+def test_what_matters_is_never_still(analyser_of, change):
+    frames = sent([people((200, 120)), change()])
+    analyser = analyser_of("vp8")
+    analyser.analyse(frames[:1])
+    assert analyser.analyse(frames[1:], skip_if_still=True) is not None
+
+
+def test_analysing_late_is_measured_against_what_was_analysed(analyser_of):
+    """A slow drift adds up, though no two pictures in a row differ by much."""
+    frames = sent([people((200 + step, 120)) for step in range(15)])
+    analyser = analyser_of("vp8")
+    analyser.analyse(frames[:1])
+    assert any(analyser.analyse([encoded], skip_if_still=True) for encoded in frames[1:])
+
+
+def _eyes_covered():
+    """Lids: the strip over both eyes in the colour of the skin above it."""
+    picture = people((200, 120))
+    face = picture[120:360, 200:440]
+    face[95:125, 75:170] = face[88, 120]
+    return picture

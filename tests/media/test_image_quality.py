@@ -1,0 +1,84 @@
+"""Each measure against a picture whose answer is known."""
+
+import av
+import numpy as np
+import pytest
+
+from rtc_server.focus.observation import FaceLandmarks
+from rtc_server.media.image_quality import Box, coarse_grid, eye_strip, luma_of, measured, outside
+from tests.media.pictures import people, yuv
+
+FACE = FaceLandmarks(np.array([[0.25, 0.25, 0], [0.75, 0.75, 0]], np.float32))
+
+
+def flat(value, height=480, width=640):
+    return np.full((height, width), value, np.uint8)
+
+
+def test_luma_is_the_decoders_own_plane_without_its_padding():
+    frame = av.VideoFrame(358, 202, "yuv420p")  # rows are padded to 384 bytes
+    luma = luma_of(frame)
+    assert luma.shape == (202, 358)
+    assert luma.base is not None
+
+
+def test_an_even_grey_is_as_bright_as_it_is_with_no_contrast_and_nothing_sharp():
+    quality = measured(flat(80), None, change=1.5)
+    assert (quality.brightness, quality.contrast, quality.sharpness, quality.change) == (80.0, 0.0, 0.0, 1.5)
+
+
+def test_half_black_half_white_has_the_most_contrast_there_is():
+    luma = flat(0)
+    luma[:, 320:] = 255
+    assert measured(luma, None, 0.0).contrast == pytest.approx(127.5, abs=0.1)
+
+
+def test_the_face_counts_and_not_the_bright_window_behind_it():
+    luma = flat(250)
+    luma[120:360, 160:480] = 40
+    assert measured(luma, FACE, 0.0).brightness == 40.0
+    assert measured(luma, None, 0.0).brightness > 150
+
+
+def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
+    beyond = FaceLandmarks(FACE.points + 5)
+    assert measured(flat(70), beyond, 0.0).brightness == 70.0
+
+
+def test_blur_takes_sharpness_away():
+    sharp = luma_of(yuv(people((200, 120)))).copy()
+    blurred = sharp.astype(np.float32)
+    for _ in range(3):
+        blurred = sum(np.roll(blurred, shift, axis) for axis in (0, 1) for shift in (-3, 0, 3)) / 6
+    assert measured(blurred.astype(np.uint8), FACE, 0.0).sharpness < measured(sharp, FACE, 0.0).sharpness / 5
+
+
+def test_size_alone_changes_little_by_comparison():
+    large = yuv(people((200, 120)))
+    small = large.reformat(320, 240)
+    one, other = (measured(luma_of(frame), FACE, 0.0) for frame in (large, small))
+    assert other.brightness == pytest.approx(one.brightness, rel=0.02)
+    assert other.contrast == pytest.approx(one.contrast, rel=0.05)
+    assert 1 / 3 < other.sharpness / one.sharpness < 3, "blur makes it a twentieth"
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (640, 480), (1088, 1920), (202, 358), (16, 16), (1, 1)])
+def test_the_grid_has_one_shape_for_every_size(height, width):
+    grid = coarse_grid(flat(100, height, width))
+    assert grid.shape == (24, 32)
+    assert (grid == 100).all()
+
+
+def test_the_cells_outside_faces():
+    left_half = Box(-0.5, 0.0, 0.5, 2.0)
+    assert outside([]).all()
+    assert outside([left_half])[:, 16:].all()
+    assert not outside([left_half])[:, :16].any()
+
+
+def test_the_strip_lies_over_the_eyes():
+    points = np.zeros((478, 3), np.float32)
+    points[33, :2], points[263, :2] = (0.25, 0.5), (0.75, 0.5)
+    luma = flat(0)
+    luma[192:288, 160:480] = 200
+    assert (eye_strip(luma, FaceLandmarks(points)) == 200).all()
