@@ -54,3 +54,7 @@ CANONICAL_FACE = _positions - _positions.mean(axis=0)
 
 SPREAD = float((CANONICAL_FACE**2).sum())
 """Sum of squared distances from the mean: the denominator of the scale."""
+
+EYE_POINTS = np.array([33, 133, 159, 145, 468, 263, 362, 386, 374, 473], dtype=np.intp)
+"""Of the eye on the picture's left, then of the other: outer corner, inner corner, middle of the upper
+lid's margin, middle of the lower lid's, centre of the iris."""

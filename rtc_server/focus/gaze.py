@@ -9,8 +9,6 @@ the upper lid rides on the eyeball (Becker and Fuchs 1988), so its margin counts
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from rtc_server.focus.head_pose import HeadPose
 from rtc_server.focus.state import Angles
 
@@ -37,21 +35,6 @@ _MAX_SINE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class _Eye:
-    outer: int
-    inner: int
-    upper: int
-    lower: int
-    iris: int
-    side: int
-    """-1: on the picture's left."""
-
-
-_EYES = (_Eye(33, 133, 159, 145, 468, -1), _Eye(263, 362, 386, 374, 473, 1))
-_ROWS = np.array([[e.outer, e.inner, e.upper, e.lower, e.iris] for e in _EYES], dtype=np.intp)
-
-
-@dataclass(frozen=True, slots=True)
 class Gaze:
     """What the two eyes of one face say."""
 
@@ -67,24 +50,27 @@ class Gaze:
 
 def gaze(pose: HeadPose) -> Gaze:
     """Both eyes of a posed mesh, weighed by how well each is seen."""
-    marks = pose.points[_ROWS]
-    in_head = (marks @ pose.rotation).tolist()
-    rotation = pose.rotation.tolist()
+    in_head = (pose.eyes @ pose.rotation).tolist()
+    in_camera = pose.eyes.tolist()
+    (ax, ay, az), (bx, by, bz), _ = pose.rotation.tolist()
     yaws, pitches, apertures, weights = [], [], [], []
-    for eye, (outer, inner, upper, lower, iris), seen in zip(_EYES, in_head, marks[:, 4].tolist(), strict=True):
-        middle = [(outer[i] + inner[i]) / 2 for i in range(3)]
-        centre = (middle[0], middle[1] - PUPIL_HEIGHT, middle[2] + EYEBALL_DEPTH)
-        dx, dy = ((seen[row] - sum(rotation[row][i] * centre[i] for i in range(3))) / EYEBALL_RADIUS for row in (0, 1))
+    for side, first in ((-1, 0), (1, 5)):
+        outer, inner, upper, lower, iris = in_head[first : first + 5]
+        seen_x, seen_y, _ = in_camera[first + 4]
+        x, y, z = ((outer[i] + inner[i]) / 2 for i in range(3))
+        cy, cz = y - PUPIL_HEIGHT, z + EYEBALL_DEPTH
+        dx = (seen_x - ax * x - ay * cy - az * cz) / EYEBALL_RADIUS
+        dy = (seen_y - bx * x - by * cy - bz * cz) / EYEBALL_RADIUS
         size = math.hypot(dx, dy)
         if size > _MAX_SINE:
             dx, dy = dx * _MAX_SINE / size, dy * _MAX_SINE / size
         yaws.append(math.degrees(math.atan2(dx, math.sqrt(1 - dx * dx - dy * dy))))
         by_iris = math.degrees(math.asin(-dy))
-        by_lid = pose.angles.pitch_deg + (middle[1] - upper[1] - LID_HEIGHT) / LID_TRAVEL
+        by_lid = pose.angles.pitch_deg + (y - upper[1] - LID_HEIGHT) / LID_TRAVEL
         pitches.append((by_iris + by_lid) / 2)
         apertures.append((lower[1] - upper[1]) / max(math.dist(outer[:2], inner[:2]), 1e-6))
-        nearer = 0.5 - eye.side * pose.angles.yaw_deg / (2 * FULLY_SIDED_DEG)
-        plausible = 1 - (abs(iris[0] - middle[0]) / STRAY_IRIS) ** 4
+        nearer = 0.5 - side * pose.angles.yaw_deg / (2 * FULLY_SIDED_DEG)
+        plausible = 1 - (abs(iris[0] - x) / STRAY_IRIS) ** 4
         weights.append(max(0.01, min(1.0, nearer)) * max(0.02, plausible))
     total = sum(weights)
     left, right = weights[0] / total, weights[1] / total
