@@ -12,6 +12,8 @@ const LONGEST_RETRY_MS = 15_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
+const STORED_EVERY_MS = 250;
+const STORED_ATTEMPTS = 40;
 const NETWORK_POLL_MS = 2_000;
 
 /**
@@ -120,9 +122,17 @@ export class FocusClient extends EventTarget {
     await this.#finish();
   }
 
-  /** The row as stored, with its spans. @throws {FocusError} */
+  /** The row as stored, with its spans; after `stop` the final one, as soon as it is written. @throws {FocusError} */
   async storedSession() {
-    return this.#server.storedSession(this.focusSessionId);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const stored = await this.#server.storedSession(this.focusSessionId);
+        if (this.state !== "stopped" || stored.ended_at || attempt === STORED_ATTEMPTS) return stored;
+      } catch (error) {
+        if (error.code !== "focus_session_unknown" || attempt === STORED_ATTEMPTS) throw error;
+      }
+      await delay(STORED_EVERY_MS);
+    }
   }
 
   /** @param {number} share 0.5 for the median @returns {number | null} round trip in ms over the last minute */

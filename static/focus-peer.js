@@ -153,7 +153,7 @@ export class FocusPeer {
       return; // A newer server's business.
     }
     if (message.type === "tracking_update") {
-      if (message.media_time_s <= this.#lastMediaTime) return; // overtaken on an unordered channel
+      if (message.media_time_s < this.#lastMediaTime) return; // overtaken on an unordered channel
       this.#lastMediaTime = message.media_time_s;
     }
     this.#onMessage(message);

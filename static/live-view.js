@@ -39,17 +39,24 @@ export class LiveView {
     this.#say("unknown", STATES.unknown, message);
   }
 
+  /** Said at once: the server's own word may be lost on its way. */
+  paused(paused) {
+    if (paused) this.#say("unknown", "Paused", REASONS.paused);
+    else this.#say("unknown", STATES.unknown, REASONS.starting);
+  }
+
   /** @param {import("./focus-client.js").ClientState} state */
   connection(state) {
     const status = element("connection");
     status.dataset.state = state;
     status.textContent = CONNECTIONS[state];
     if (state === "connecting") this.#say("idle", "Connecting…", "This takes a moment.");
-    if (state === "reconnecting") this.#say("unknown", STATES.unknown, "The connection was lost. Your times are safe; trying again.");
+    if (state === "reconnecting") this.#say("unknown", STATES.unknown, "Your times are safe.");
   }
 
   /** @param {object} update `tracking_update` with its round trip @param {import("./focus-client.js").FocusClient} client */
   update(update, client) {
+    if (client.paused !== (update.reason === "paused")) return; // on its way since before the button was pressed
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
     element("second-face").hidden = update.face_count < 2;
     this.#timeline.extend(update.media_time_s, update.state);
@@ -57,17 +64,21 @@ export class LiveView {
     if (performance.now() - this.#numbersAt < NUMBERS_MS) return;
     this.#numbersAt = performance.now();
     this.#times(update.metrics);
-    element("round-trip").textContent = (update.round_trip_is_estimate ? "about " : "") + milliseconds(update.round_trip_ms);
-    element("round-trip-median").textContent = milliseconds(client.roundTripQuantile(0.5));
-    element("round-trip-p95").textContent = milliseconds(client.roundTripQuantile(0.95));
-    element("server-time").textContent = milliseconds(update.server_ms);
     element("confidence").textContent = `${Math.round(100 * update.confidence)} %`;
+    if (update.round_trip_ms !== null) this.#speed(update, client);
   }
 
   /** @param {{kilobitsPerSecond: number} | null} rate */
   sending(rate) {
     if (!rate) return;
     element("sending").textContent = `${Math.round(rate.kilobitsPerSecond)} kbit/s`;
+  }
+
+  #speed({ round_trip_ms: roundTrip, round_trip_is_estimate: isEstimate, server_ms: inServer }, client) {
+    element("round-trip").textContent = (isEstimate ? "about " : "") + milliseconds(roundTrip);
+    element("round-trip-median").textContent = milliseconds(client.roundTripQuantile(0.5));
+    element("round-trip-p95").textContent = milliseconds(client.roundTripQuantile(0.95));
+    element("server-time").textContent = milliseconds(inServer);
   }
 
   /** @param {object} metrics of an update: absolute totals, in seconds */

@@ -10,8 +10,6 @@ const view = new LiveView();
 /** One run; a new one is made for each consent. @type {FocusClient | null} */
 let client = null;
 let sendingTimer = 0;
-/** @type {number | null} */
-let demoUser = null;
 /** Whom the server's tokens are for. @type {number | null} */
 let demoUser = null;
 
@@ -52,7 +50,6 @@ function newClient(consentAt) {
   return made;
 }
 
-/** The first one makes a learner up; the later ones are for the same, who could not go on with the session otherwise. */
 /** Each page is a learner of its own, and stays the same one when it connects again. */
 async function demoToken() {
   const body = demoUser && JSON.stringify({ user_id: demoUser });
@@ -80,6 +77,7 @@ async function start() {
 function togglePause() {
   if (client.paused) client.resume();
   else client.pause();
+  view.paused(client.paused);
   showPaused(client.paused);
 }
 

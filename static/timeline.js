@@ -3,6 +3,8 @@ import { clock } from "./words.js";
 const SHORTEST_S = 60;
 /** Older spans leave the live strip; the stored one shows all. */
 const LONGEST_S = 600;
+/** Nothing is known of a longer silence between two updates, such as a pause. */
+const LONGEST_GAP_S = 1.5;
 const REDRAW_MS = 250;
 
 /**
@@ -25,9 +27,9 @@ export class Timeline {
 
   /** @param {number} mediaTime up to which @param {Span["state"]} state has been held */
   extend(mediaTime, state) {
-    const last = this.#spans.at(-1);
-    if (last?.state === state) last.end_s = mediaTime;
-    else this.#spans.push({ start_s: last?.end_s ?? mediaTime, end_s: mediaTime, state });
+    const until = this.#spans.at(-1)?.end_s ?? mediaTime;
+    if (mediaTime - until > LONGEST_GAP_S) this.#append(mediaTime, "unknown");
+    else this.#append(mediaTime, state);
     if (performance.now() - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = performance.now();
     const from = Math.max(this.#spans[0].start_s, mediaTime - LONGEST_S);
@@ -36,6 +38,12 @@ export class Timeline {
     drawSpans(this.#element, this.#spans, from, to);
     this.#axis.start.textContent = clock(from);
     this.#axis.end.textContent = clock(to);
+  }
+
+  #append(mediaTime, state) {
+    const last = this.#spans.at(-1);
+    if (last?.state === state) last.end_s = mediaTime;
+    else this.#spans.push({ start_s: last?.end_s ?? mediaTime, end_s: mediaTime, state });
   }
 
   clear() {

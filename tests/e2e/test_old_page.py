@@ -66,9 +66,9 @@ async def _lesson(chromium_page: OpenPage, database_url: str, token: str, **came
             yield page
 
 
-async def _update(page: Page, condition: str) -> dict[str, Any]:
-    """The first update from now on of which the JavaScript condition holds."""
-    await page.evaluate("updates.length = 0")
+async def _update(page: Page, condition: str, after: str = "") -> dict[str, Any]:
+    """The first update of which the JavaScript condition holds, once `after` has been run."""
+    await page.evaluate(f"updates.length = 0; {after}")
     found = await page.wait_for_function(f"updates.find((update) => {condition})")
     return dict(await found.json_value())
 
@@ -82,10 +82,8 @@ async def test_a_lesson_from_initialize_to_disconnect(chromium_page: OpenPage, m
         assert (update["is_focused"], update["gaze_direction"]) == (True, "centered")
         assert update["round_trip_ms"] > 0
 
-        await page.evaluate("webcam.pause()")
-        await _update(page, "update.reason === 'paused'")
-        await page.evaluate("webcam.resume()")
-        await _update(page, "update.is_focused")
+        await _update(page, "update.reason === 'paused'", after="webcam.pause()")
+        await _update(page, "update.is_focused", after="webcam.resume()")
         assert await page.evaluate("webcam.isTracking")
 
         await page.evaluate("webcam.disconnect()")
