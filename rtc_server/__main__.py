@@ -13,7 +13,7 @@ from rtc_server import __version__
 from rtc_server.errors import RtcServerError, SettingsError
 from rtc_server.settings import Settings
 
-COMMANDS = ("serve", "publish", "analyze", "replay", "token", "check", "database", "erase", "turn_config")
+COMMANDS = ("serve", "publish", "token", "database", "erase", "turn_config")
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rtc-server",
-        description="A learner's webcam in over WebRTC, honest focus metrics back, and rows in the platform's database.",
+        description="A learner's webcam in over WebRTC, focus metrics back, and rows in the platform's database.",
         epilog="Settings come from RTC_… in the environment or in .env; the README lists them all.",
     )
     parser.add_argument("--version", action="version", version=f"rtc-server {__version__}")

@@ -81,10 +81,19 @@ class IceServers:
         if self._stun_urls:
             servers.append(IceServer(self._stun_urls))
         if self._turn_urls:
-            username = f"{int(self._now() + self._ttl_s)}:{self._pseudonym(learner)}"
-            digest = hmac.new(self._secret, username.encode(), hashlib.sha1).digest()
-            servers.append(IceServer(self._turn_urls, username, base64.b64encode(digest).decode()))
+            servers.append(self._relay_for(self._pseudonym(learner)))
         return servers
+
+    def for_server(self) -> IceServer:
+        """The relay, for this server itself. Raises SettingsError where there is none."""
+        if not self._turn_urls:
+            raise SettingsError("RTC_SERVER_TURN needs RTC_TURN_URLS and RTC_TURN_SECRET.")
+        return self._relay_for("server")
+
+    def _relay_for(self, user: str) -> IceServer:
+        username = f"{int(self._now() + self._ttl_s)}:{user}"
+        digest = hmac.new(self._secret, username.encode(), hashlib.sha1).digest()
+        return IceServer(self._turn_urls, username, base64.b64encode(digest).decode())
 
     def _pseudonym(self, learner: Learner) -> str:
         """The same for a user each time, so that the relay's quotas hold, and telling its log nothing."""
