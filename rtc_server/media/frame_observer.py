@@ -1,5 +1,6 @@
 """From a decoded frame to an observation: the one way that live video and clips share."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -10,15 +11,26 @@ from numpy.typing import NDArray
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.media.face_landmarker import LandmarkerPool
 from rtc_server.media.face_tracker import FaceTracker
-from rtc_server.media.image_quality import coarse_grid, eye_strip, luma_of, measured
+from rtc_server.media.image_quality import coarse_grid, contrast, eye_strip, luma_of, measured
 
-STILL_GRID = 2.0
-"""Mean luma difference on the coarse grid up to which a picture counts as unchanged: noise and coding
-make 0.2 to 1, a head that moves by a tenth of its width 4 and more."""
-STILL_EYES = 6.0
-"""The same over the strip around the eyes: noise and coding make 1 to 4, a glance or a blink 8 and more."""
+STILL_PICTURE = 0.04
+"""Mean luma difference on the coarse grid up to which a picture counts as unchanged, as a share of the
+grid's own contrast, so that it means the same in the dark. Noise and coding make 0.02 to 0.04."""
+STILL_EYES = 0.12
+"""The same over the strip around the eyes: noise and coding make 0.05 to 0.1, a glance or a blink 0.2 and more."""
 
 _PLANAR = frozenset({"yuv420p", "yuvj420p"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Analysed:
+    """What the picture last analysed looked like, as far as stillness goes."""
+
+    grid: NDArray[np.float32]
+    face: FaceLandmarks | None
+    """The largest."""
+    eyes: NDArray[np.uint8] | None
+    """Luma of the strip over its eyes."""
 
 
 class FrameObserver:
@@ -31,8 +43,7 @@ class FrameObserver:
         self._to_yuv = VideoReformatter()
         self._grid: NDArray[np.float32] | None = None
         """Of the last frame seen, analysed or not."""
-        self._analysed: tuple[NDArray[np.float32], NDArray[np.uint8] | None, FaceLandmarks | None] | None = None
-        """Of the last frame analysed: its coarse grid, the strip over the eyes, and the largest face."""
+        self._analysed: _Analysed | None = None
 
     def observe(
         self, frame: av.VideoFrame, media_time_s: float, *, skip_if_still: bool = False
@@ -52,18 +63,17 @@ class FrameObserver:
         with self._pool.borrow() as landmarker:
             faces = self._tracker.faces(landmarker, landmarker.picture(rgb), grid, media_time_s)
         largest = max(faces, key=_size, default=None)
-        self._analysed = grid, None if largest is None else eye_strip(luma, largest), largest
+        self._analysed = _Analysed(grid, largest, None if largest is None else eye_strip(luma, largest))
         return FaceObservation(media_time_s, frame.width, frame.height, faces, measured(luma, largest, change))
 
     def _still(self, luma: NDArray[np.uint8], grid: NDArray[np.float32]) -> bool:
-        if self._analysed is None:
+        before = self._analysed
+        if before is None or _difference(grid, before.grid) > STILL_PICTURE * contrast(before.grid):
             return False
-        analysed_grid, analysed_eyes, face = self._analysed
-        if grid.shape != analysed_grid.shape or _difference(grid, analysed_grid) > STILL_GRID:
-            return False
-        if face is None or analysed_eyes is None:
+        if before.face is None or before.eyes is None:
             return True
-        return _difference(eye_strip(luma, face), analysed_eyes) <= STILL_EYES
+        eyes = eye_strip(luma, before.face)
+        return eyes.shape == before.eyes.shape and _difference(eyes, before.eyes) <= STILL_EYES * contrast(before.eyes)
 
 
 def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:

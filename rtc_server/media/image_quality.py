@@ -1,7 +1,7 @@
 """Light, focus and movement, from the luma plane as the decoder left it. Well under 0.1 ms a picture."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 from typing import Any
 
 import av
@@ -101,6 +101,11 @@ def eye_strip(luma: Luma, face: FaceLandmarks) -> Luma:
     return _patch(luma, Box(min(one_x, other_x), middle - half, max(one_x, other_x), middle + half))
 
 
+def contrast(values: NDArray[Any]) -> float:
+    """Standard deviation."""
+    return sqrt(_mean_and_variance(values)[1])
+
+
 def measured(luma: Luma, face: FaceLandmarks | None, change: float) -> ImageQuality:
     """`change` as measured before, handed through; the rest of the face's box, or of the whole picture."""
     patch = _patch(luma, Box.around(face.points) if face else WHOLE)
@@ -112,7 +117,7 @@ def measured(luma: Luma, face: FaceLandmarks | None, change: float) -> ImageQual
     laplacian += fine[2:, 1:-1]
     laplacian -= fine[1:-1, 1:-1] << 2
     brightness, variance = _mean_and_variance(patch)
-    return ImageQuality(brightness, variance**0.5, _mean_and_variance(laplacian)[1], change)
+    return ImageQuality(brightness, sqrt(variance), _mean_and_variance(laplacian)[1], change)
 
 
 def _mean_and_variance(values: NDArray[Any]) -> tuple[float, float]:
