@@ -81,6 +81,7 @@ async def test_a_lesson_from_initialize_to_disconnect(chromium_page: OpenPage, m
         assert update["metrics"].keys() >= OLD_METRICS
         assert (update["is_focused"], update["gaze_direction"]) == (True, "centered")
         assert update["round_trip_ms"] > 0
+        assert update["round_trip_is_estimate"] is False
 
         await _update(page, "update.reason === 'paused'", after="webcam.pause()")
         await _update(page, "update.is_focused", after="webcam.resume()")
