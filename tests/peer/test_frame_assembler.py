@@ -1,0 +1,311 @@
+"""A frame leaves at once when it can, and what leaves can always be decoded."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtc_server.media.frame import EncodedFrame
+from rtc_server.peer.frame_assembler import (
+    MAX_AGE_S,
+    MAX_BUFFERED,
+    MAX_EARLY,
+    MAX_JUMP,
+    MAX_MISSING,
+    FrameAssembler,
+)
+from tests.peer.packets import FRAME_S, Frame, Network, Vp8Sender, push
+
+
+@pytest.fixture
+def assembler() -> FrameAssembler:
+    return FrameAssembler("vp8", lambda timestamp, arrived: arrived)
+
+
+@pytest.fixture
+def sender() -> Vp8Sender:
+    return Vp8Sender()
+
+
+def started(assembler: FrameAssembler, sender: Vp8Sender, now: float = 0.0) -> None:
+    assert len(push(assembler, sender.frame(keyframe=True).packets, now)) == 1
+
+
+def contents(frames: list[EncodedFrame]) -> list[bytes]:
+    return [frame.data for frame in frames]
+
+
+def test_a_frame_leaves_on_its_marker(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    frame = sender.frame(3, keyframe=True)
+    assert push(assembler, frame.packets[:2], 1.0) == []
+    (whole,) = push(assembler, frame.packets[2:], 1.1)
+    assert whole.data == frame.data
+    assert (whole.keyframe, whole.codec, whole.arrived) == (True, "vp8", 1.1)
+    assert whole.rtp_timestamp == frame.packets[0].timestamp
+    assert not assembler.troubled
+
+
+def test_sequence_numbers_and_picture_ids_wrap(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    frames = [sender.frame(4, keyframe=number == 0) for number in range(10)]
+    whole = [made for frame in frames for made in push(assembler, frame.packets, 0.0)]
+    assert contents(whole) == [frame.data for frame in frames]
+
+
+def test_reordered_packets_make_the_same_frames(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    one, two = sender.frame(3), sender.frame(2)
+    mixed = [one.packets[2], two.packets[1], one.packets[0], two.packets[0], one.packets[1]]
+    assert contents(push(assembler, mixed, 0.0)) == [one.data, two.data]
+
+
+def test_a_keyframe_whose_packets_overtake_its_first_one(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    frame = sender.frame(4, keyframe=True)
+    order = [frame.packets[index] for index in (3, 1, 0, 2)]
+    assert contents(push(assembler, order, 0.0)) == [frame.data]
+
+
+def test_duplicates_change_nothing(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    frame = sender.frame(3)
+    twice = [packet for packet in frame.packets for _ in range(2)] + list(frame.packets)
+    assert contents(push(assembler, twice, 0.0)) == [frame.data]
+
+
+def test_a_lost_packet_is_asked_for_at_once_and_again(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    frame = sender.frame(3)
+    push(assembler, [frame.packets[0], frame.packets[2]], 0.0)
+    lost = frame.packets[1].sequence
+    first = assembler.feedback(0.0)
+    assert first is not None
+    assert first.missing == (lost,)
+    assert not first.keyframe
+    assert assembler.feedback(0.01) is None
+    again = assembler.feedback(0.12)
+    assert again is not None
+    assert again.missing == (lost,)
+    assert contents(push(assembler, [frame.packets[1]], 0.13)) == [frame.data]
+    assert not assembler.troubled
+
+
+def test_a_lost_marker_holds_the_frame_until_it_comes(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    one, two = sender.frame(2), sender.frame(2)
+    assert push(assembler, [one.packets[0], *two.packets], 0.0) == []
+    feedback = assembler.feedback(0.0)
+    assert feedback is not None
+    assert feedback.missing == (one.packets[1].sequence,)
+    assert contents(push(assembler, [one.packets[1]], 0.05)) == [one.data, two.data]
+
+
+def test_a_sender_that_sets_no_marker_is_read_by_timestamps(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    frames = [sender.frame(2, keyframe=number == 0) for number in range(3)]
+    whole = []
+    for frame in frames:
+        for packet in frame.packets:
+            whole += assembler.push(packet.sequence, packet.timestamp, False, packet.payload, 0.0)
+    assert contents(whole) == [frame.data for frame in frames[:2]]
+
+
+def test_a_gap_is_given_up_and_a_keyframe_asked_for_until_it_comes(
+    assembler: FrameAssembler, sender: Vp8Sender
+) -> None:
+    started(assembler, sender)
+    frame, following = sender.frame(3), sender.frame(3)
+    push(assembler, [*frame.packets[1:], *following.packets], 0.0)
+    wait = assembler.give_up_s
+    assert 0.15 <= wait <= 0.3
+    assert assembler.advance(wait - 0.01) == []
+    feedback = assembler.feedback(wait - 0.01)
+    assert feedback is not None
+    assert not feedback.keyframe
+    assert assembler.advance(wait) == []
+    asked = [now / 100 for now in range(round(wait * 100), 200) if (f := assembler.feedback(now / 100)) and f.keyframe]
+    assert asked[0] == pytest.approx(wait, abs=0.011)
+    assert len(asked) >= 5
+    assert push(assembler, sender.frame(2).packets, 2.0) == [], "not decodable without what was lost"
+    keyframe = sender.frame(2, keyframe=True)
+    assert contents(push(assembler, keyframe.packets, 2.1)) == [keyframe.data]
+    assert not assembler.troubled
+
+
+def test_a_keyframe_behind_the_gap_is_used(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    lost, keyframe, following = sender.frame(2), sender.frame(2, keyframe=True), sender.frame(2)
+    assert push(assembler, [lost.packets[1], *keyframe.packets, *following.packets], 0.0) == []
+    freed = assembler.advance(0.3)
+    assert contents(freed) == [keyframe.data, following.data]
+    assert assembler.feedback(0.3) is None
+
+
+def test_a_lost_keyframe_packet_is_recovered(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    keyframe = sender.frame(4, keyframe=True)
+    push(assembler, [*keyframe.packets[:2], keyframe.packets[3]], 0.0)
+    feedback = assembler.feedback(0.0)
+    assert feedback is not None
+    assert feedback.missing == (keyframe.packets[2].sequence,)
+    assert not feedback.keyframe, "it is on its way"
+    assert contents(push(assembler, [keyframe.packets[2]], 0.08)) == [keyframe.data]
+
+
+def test_who_joins_in_the_middle_asks_for_a_keyframe_at_once(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    push(assembler, sender.frame(3).packets[1:], 5.0)
+    feedback = assembler.feedback(5.0)
+    assert feedback is not None
+    assert feedback.keyframe
+    assert feedback.missing == ()
+
+
+def test_lost_padding_is_not_missed(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    sender.padding()
+    frame = sender.frame(2)
+    assert contents(push(assembler, frame.packets, 0.0)) == [frame.data]
+    assert not assembler.troubled
+
+
+def test_padding_that_came_is_no_frame(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    padding = sender.padding()
+    frame = sender.frame(2)
+    assert contents(push(assembler, [padding, *frame.packets], 0.0)) == [frame.data]
+
+
+def test_no_frame_is_delivered_late(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    frame = sender.frame(2)
+    push(assembler, frame.packets[:1], 0.0)
+    assert push(assembler, frame.packets[1:], MAX_AGE_S + 0.01) == []
+    feedback = assembler.feedback(MAX_AGE_S + 0.01)
+    assert feedback is not None
+    assert feedback.keyframe
+
+
+def test_a_single_jump_is_ignored_and_a_new_stream_is_followed(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    stray = sender.frame(1).packets[0]
+    assert assembler.push((stray.sequence + 32_767) & 0xFFFF, stray.timestamp, True, stray.payload, 0.0) == []
+    frame = sender.frame(1)
+    assert assembler.push(stray.sequence, stray.timestamp, True, stray.payload, 0.0)
+    assert contents(push(assembler, frame.packets, 0.0)) == [frame.data]
+
+    sender.sequence = (sender.sequence + 20_000) & 0xFFFF
+    for _ in range(2):
+        push(assembler, sender.frame(1).packets, 1.0)
+    feedback = assembler.feedback(1.0)
+    assert feedback is not None
+    assert feedback.keyframe
+    keyframe = sender.frame(3, keyframe=True)
+    assert contents(push(assembler, keyframe.packets, 1.1)) == [keyframe.data]
+
+
+def test_jumps_back_and_forth_hold_nothing(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    payload = sender.frame(1).packets[0].payload
+    for step in range(2000):
+        assembler.push((step * 32_767) & 0xFFFF, step, True, payload, 0.0)
+    assert held(assembler) <= MAX_BUFFERED + MAX_MISSING
+
+
+def test_a_long_gap_is_given_up_at_once(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    sender.sequence = (sender.sequence + MAX_JUMP - 2) & 0xFFFF
+    push(assembler, sender.frame(1).packets, 0.0)
+    feedback = assembler.feedback(0.0)
+    assert feedback is not None
+    assert feedback.keyframe
+    assert feedback.missing == ()
+
+
+def test_a_frame_without_an_end_is_bounded(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    endless = sender.frame(4 * MAX_BUFFERED, keyframe=True)
+    push(assembler, endless.packets[:-1], 0.0)
+    assert held(assembler) <= MAX_BUFFERED + 1
+    push(assembler, [packet for _ in range(2 * MAX_EARLY) for packet in sender.frame(1).packets], 0.0)
+    assert held(assembler) <= MAX_BUFFERED + 1
+
+
+def test_a_decoder_that_lost_its_way_gets_a_keyframe(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    assembler.lose_chain()
+    feedback = assembler.feedback(0.0)
+    assert feedback is not None
+    assert feedback.keyframe
+    assert push(assembler, sender.frame().packets, 0.0) == []
+    keyframe = sender.frame(keyframe=True)
+    assert contents(push(assembler, keyframe.packets, 0.1)) == [keyframe.data]
+
+
+def test_a_payload_of_no_form_loses_the_chain(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    started(assembler, sender)
+    cut = sender.frame(1).packets[0]
+    assert assembler.push(cut.sequence, cut.timestamp, True, b"\x90", 0.0) == []
+    assert assembler.troubled
+
+
+# -- in virtual time
+
+
+def check_what_left(network: Network) -> list[Frame]:
+    """Whole, in order, in time, and decodable. Returns the frames that left."""
+    by_data = {frame.data: frame for frame in network.sender.frames}
+    left = []
+    for delivery in network.delivered:
+        frame = by_data[delivery.frame.data]
+        assert delivery.frame.keyframe == frame.keyframe
+        assert delivery.at - delivery.frame.arrived <= MAX_AGE_S
+        if left:
+            assert frame.number > left[-1].number
+            assert frame.keyframe or frame.number == left[-1].number + 1
+        else:
+            assert frame.keyframe
+        left.append(frame)
+    return left
+
+
+def held(assembler: FrameAssembler) -> int:
+    return len(assembler._buffer) + len(assembler._frame) + len(assembler._missing)
+
+
+def longest_silence(network: Network) -> float:
+    times = [delivery.at for delivery in network.delivered]
+    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.01, 0.05, 0.2, 0.5]), st.sampled_from([0.0, 0.03, 0.2]))
+def test_whatever_the_network_does(seed: int, loss: float, jitter_s: float) -> None:
+    dice = random.Random(seed)
+
+    def fate(_: int) -> list[float]:
+        copies = 0 if dice.random() < loss else 2 if dice.random() < 0.05 else 1
+        return [dice.random() * jitter_s for _ in range(copies)]
+
+    network = Network(fate, feedback_gets_through=lambda _: dice.random() >= loss)
+    network.run(45, lambda _: dice.randint(1, 6))
+    left = check_what_left(network)
+    assert held(network.assembler) <= MAX_BUFFERED + MAX_MISSING
+    if loss == 0 and jitter_s <= 0.03:
+        assert len(left) == 45
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_at_five_percent_loss_and_a_hundred_milliseconds_it_flows(seed: int) -> None:
+    dice = random.Random(seed)
+    network = Network(lambda _: [] if dice.random() < 0.05 else [0.0], round_trip_s=0.1)
+    network.run(300)
+    check_what_left(network)
+    assert longest_silence(network) < 1.0
+    times = [delivery.at for delivery in network.delivered]
+    stale = sum(max(0.0, later - earlier - 0.5) for earlier, later in zip(times, times[1:], strict=False))
+    assert stale / (300 * FRAME_S) < 0.02
+
+
+def test_after_a_black_out_it_goes_on_with_a_keyframe() -> None:
+    network = Network(lambda sent: [] if 30 <= sent < 90 else [0.0])
+    network.run(60)
+    left = check_what_left(network)
+    assert left[-1].number == 59
+    assert len([frame for frame in left if frame.keyframe]) == 2
