@@ -153,6 +153,7 @@ async def _registry(
             public_addresses=settings.public_ip,
         ),
         relay=partial(_relay, ice_servers) if settings.server_turn else None,
+        adaptive=settings.adaptive,
         limits=Limits(
             connect_s=settings.connect_timeout,
             first_frame_s=settings.first_frame_timeout,

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     max_sessions_per_address: int = Field(
         64, ge=1, description="Live peers from one address, then 429; a school is often one address."
     )
+    adaptive: bool = Field(
+        True, description="Look at still pictures less often while the answer stays the same; 0 looks at every one."
+    )
     connect_timeout: float = Field(15.0, gt=0, description="Seconds from the answer to a connection.")
     first_frame_timeout: float = Field(10.0, gt=0, description="Seconds from the connection to a first frame.")
     silence_unknown: float = Field(5.0, gt=0, description="Seconds without a frame until the state is unknown.")
