@@ -145,3 +145,15 @@ class ClipUnreadable(RtcServerError):
     """A file that should be a video is missing, or is none."""
 
     code = "clip_unreadable"
+
+
+class ObservationsUnreadable(RtcServerError):
+    """A file that should hold kept observations is missing, damaged, or holds something else."""
+
+    code = "observations_unreadable"
+
+
+class OutputUnwritable(RtcServerError):
+    """A file that was asked for cannot be written."""
+
+    code = "output_unwritable"

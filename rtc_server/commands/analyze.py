@@ -1,0 +1,105 @@
+"""`rtc-server analyze`: judge recordings offline, by the same way from frame to totals as live."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from rtc_server.analysis.analysis import Analysis, analyse
+from rtc_server.analysis.observation_file import written
+from rtc_server.analysis.trace import sentences, summary, write_trace
+from rtc_server.errors import OutputUnwritable
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.policy import POLICIES
+from rtc_server.settings import Settings
+
+HELP = "judge video files offline, exactly as if they had been live"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clips", metavar="CLIP", nargs="+", type=Path, help="a video file")
+    parser.add_argument("--fps", type=_rate, default=15.0, help="frames a second to analyse at most (15)")
+    parser.add_argument("--observations", type=Path, metavar="OUT.ndjson", help="keep landmark geometry, for `replay`")
+    add_output_arguments(parser)
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `analyze` and `replay` share."""
+    parser.add_argument("--policy", choices=sorted(POLICIES), default="reading", help="what counts as focus (reading)")
+    parser.add_argument("--trace", type=Path, metavar="OUT.csv", help="a row for each analysed frame")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="angles and states over time")
+    parser.add_argument("--json", action="store_true", help="only JSON on stdout")
+
+
+def run(arguments: argparse.Namespace, _: Settings) -> int:
+    from rtc_server.media.clip import Clip, observe_clip  # MediaPipe takes a second to import
+
+    results = []
+    for clip in arguments.clips:
+        with Clip(clip) as opened:
+            frames = opened.frame_count(arguments.fps)
+        observations = _with_progress(observe_clip(clip, arguments.fps), frames, clip.name)
+        if arguments.observations:
+            observations = written(observations, _for_clip(arguments.observations, clip, arguments.clips))
+        with writing_files():
+            analysis = analyse(observations, POLICIES[arguments.policy])
+        trace, plot = (path and _for_clip(path, clip, arguments.clips) for path in (arguments.trace, arguments.plot))
+        output(analysis, clip.name, trace, plot)
+        results.append((clip, analysis))
+    report(results, as_json=arguments.json)
+    return 0
+
+
+def output(analysis: Analysis, title: str, trace: Path | None, plot: Path | None) -> None:
+    """Write the files that were asked for."""
+    with writing_files():
+        if trace:
+            write_trace(analysis, trace)
+        if plot:
+            from rtc_server.analysis.plot import draw  # matplotlib takes a second to import
+
+            draw(analysis, plot, title)
+
+
+@contextmanager
+def writing_files() -> Iterator[None]:
+    """:raises OutputUnwritable: for a path that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputUnwritable(f"{error.filename} cannot be written: {error.strerror}.") from None
+
+
+def report(results: Iterable[tuple[Path, Analysis]], *, as_json: bool) -> None:
+    """Say what came out, on stdout."""
+    if as_json:
+        json.dump(
+            {"clips": [{"clip": str(path), **summary(analysis)} for path, analysis in results]}, sys.stdout, indent=1
+        )
+        print()
+    else:
+        for path, analysis in results:
+            print(sentences(path.name, analysis))
+
+
+def _with_progress(observations: Iterator[FaceObservation], frames: int, name: str) -> Iterator[FaceObservation]:
+    with tqdm(total=frames, desc=name, unit="frame", file=sys.stderr, leave=False) as bar:
+        for observation in observations:
+            bar.update()
+            yield observation
+
+
+def _for_clip(path: Path, clip: Path, clips: list[Path]) -> Path:
+    """Of several clips each gets its own file: OUT.csv becomes OUT.CLIP.csv."""
+    return path if len(clips) == 1 else path.with_name(f"{path.stem}.{clip.stem}{path.suffix}")
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate <= 240:
+        raise argparse.ArgumentTypeError("frames a second must be above 0 and at most 240")
+    return rate
