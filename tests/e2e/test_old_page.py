@@ -103,7 +103,8 @@ async def test_a_lesson_from_initialize_to_disconnect(chromium_page: OpenPage, m
 async def test_a_second_window_takes_over(chromium_page: OpenPage, sqlite_url: str) -> None:
     async with _lesson(chromium_page, sqlite_url, _token()) as first:
         assert await first.evaluate("webcam.initialize(7, 3, 2)") is True
-        second = await first.context.new_page()
+        assert first.context.browser is not None
+        second = await first.context.browser.new_page()
         await second.goto(first.url)
         assert await second.evaluate("webcam.initialize(7, 3, 2)") is True
         error = await first.wait_for_function("errors[0]")
