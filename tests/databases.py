@@ -66,6 +66,16 @@ class PrivateServer:
             self._process.wait(START_WITHIN_S)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server is there, and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
 
 class PrivateMariaDb(PrivateServer):
     def __init__(self, folder: Path) -> None:

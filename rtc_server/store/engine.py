@@ -16,8 +16,6 @@ from rtc_server.store.why_unavailable import why_unavailable
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
 
-_SQLITE_BUSY_S = 10.0
-
 
 async def open_store(url: str, *, connect_timeout_s: float = 10.0) -> AsyncEngine:
     """Connects, brings the schema up to date and returns an engine, which the caller disposes of.
@@ -65,7 +63,7 @@ def _make_engine(url: URL, connect_timeout_s: float) -> AsyncEngine:
     elif backend == "postgresql":
         arguments = {"timeout": connect_timeout_s, "server_settings": {"timezone": "UTC"}}
     else:
-        arguments = {"timeout": _SQLITE_BUSY_S}
+        arguments = {"timeout": connect_timeout_s}  # for a lock that another process holds
         if url.database and not url.database.startswith(("file:", ":memory:")):
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # Errors of the engine name the statement, never its values: those are a learner's.

@@ -186,6 +186,7 @@ class FocusWriter:
     def _note_stored(self, entry: _Entry, record: FocusRecord, stored: StoredState) -> None:
         entry.stored = stored
         if entry.record is not record:
+            entry.urgent |= bool(entry.waiting)  # they wait for the newer one
             return
         entry.dirty = entry.refused = False
         entry.tell(None)
@@ -200,6 +201,7 @@ class FocusWriter:
             )
         entry.refused = error is not None
         if error is not None:
+            entry.urgent = False  # who asked meanwhile has the answer too
             entry.tell(StoreUnavailable("The database does not take this session."))
 
     def _failed(self, batch: Collection[_Entry], error: Exception) -> bool:
