@@ -21,13 +21,13 @@ SEARCH_INTERVAL_S = 2.0
 """Longest time without a search of the whole picture."""
 MIN_SEARCH_INTERVAL_S = 0.4
 """Shortest time between two searches while somebody is followed."""
-NEWCOMER_CHANGE = 12.0
-"""Luma levels by which a coarse cell away from the faces must differ from the last search. A person
-who enters moves many cells by 30 and more; a sensor's noise moves a cell's mean by 2 or 3."""
+NEWCOMER_CHANGE = 15.0
+"""Luma levels by which a coarse cell away from the people known must differ from the last search..."""
+NEWCOMER_CELLS = 10
+"""...and in how many of the 768 cells, to be somebody: the smallest face found covers about twelve, and
+comes with hair and shoulders. A sensor's noise moves a cell's mean by 2 or 3."""
 SAME_FACE = 0.5
 """Two meshes that overlap by more, measured on the smaller, lie on one face."""
-_REACH = 0.15
-"""How far beyond its mesh a followed face is taken to reach (hair, shoulders' movement), in its own size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,14 @@ class FaceTracker:
             return True
         difference = grid - self._grid_at_search
         difference -= np.median(difference)  # the camera's own exposure moves every cell alike
-        away = outside([Box.around(followed.face.landmarks.points, _REACH) for followed in self._followed])
-        return bool(np.any(np.abs(difference[away]) > NEWCOMER_CHANGE))
+        away = outside([_person(followed.box) for followed in self._followed])
+        return np.count_nonzero(np.abs(difference[away]) > NEWCOMER_CHANGE) >= NEWCOMER_CELLS
+
+
+def _person(face: Box) -> Box:
+    """The face with its hair, and the shoulders and body below it: what moves when its owner does."""
+    width, height = face.right - face.left, face.bottom - face.top
+    return Box(face.left - 0.6 * width, face.top - 0.6 * height, face.right + 0.6 * width, 1.0)
 
 
 def _admit(face: MeshedFace | None, faces: list[_Followed]) -> None:

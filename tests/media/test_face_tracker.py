@@ -65,7 +65,7 @@ def test_movement_of_the_learner_alone_is_no_reason_to_search(scene):
     scene.middles = [(0.5, 0.5)]
     watch(tracker, scene, seconds=1)
     moved = STILL.copy()
-    moved[10:14, 14:18] += 40
+    moved[8:, 11:21] += 40
     watch(tracker, scene, seconds=0.9, start_s=1.0, grid=moved)
     assert scene.searches == 1
 

@@ -76,9 +76,18 @@ def test_the_cells_outside_faces():
     assert not outside([left_half])[:, :16].any()
 
 
-def test_the_strip_lies_over_the_eyes():
+@pytest.mark.parametrize(
+    ("corners", "rows", "columns"),
+    [
+        pytest.param([(0.25, 0.5), (0.75, 0.5)], slice(192, 288), slice(112, 528), id="upright"),
+        pytest.param([(0.5, 0.25), (0.5, 0.75)], slice(84, 396), slice(284, 356), id="lying on one side"),
+    ],
+)
+def test_the_strip_lies_over_the_eyes(corners, rows, columns):
     points = np.zeros((478, 3), np.float32)
-    points[33, :2], points[263, :2] = (0.25, 0.5), (0.75, 0.5)
+    points[[33, 263], :2] = corners
     luma = flat(0)
-    luma[192:288, 160:480] = 200
-    assert (eye_strip(luma, FaceLandmarks(points)) == 200).all()
+    luma[rows, columns] = 200
+    strip = eye_strip(luma, FaceLandmarks(points))
+    assert strip.size > 100
+    assert (strip == 200).all()
