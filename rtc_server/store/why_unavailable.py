@@ -39,9 +39,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _codes(error: BaseException) -> Iterator[int | str]:
     for one in _chain(error):
-        code = getattr(one, "sqlstate", None) or (one.args[0] if one.args else None)
-        if isinstance(code, int | str):
-            yield code
+        for code in (getattr(one, "sqlstate", None), *one.args[:1]):
+            if isinstance(code, int | str):
+                yield code
 
 
 def root_cause(error: BaseException) -> str:
