@@ -161,7 +161,13 @@ async def _registry(
             silence_s=settings.silence_timeout,
         ),
     )
-    registry = PeerRegistry(services, max_peers=settings.max_sessions, resume_window_s=settings.resume_window)
+    registry = PeerRegistry(
+        services,
+        max_peers=settings.max_sessions,
+        max_per_user=settings.max_sessions_per_user,
+        max_per_address=settings.max_sessions_per_address,
+        resume_window_s=settings.resume_window,
+    )
     owned.push_async_callback(registry.close)
     return registry
 

@@ -13,9 +13,8 @@ from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.learner import Grant, Learner
 from rtc_server.peer.focus_session import FocusSession
 from rtc_server.peer.peer import Peer, PeerServices
+from rtc_server.peer.room import RETRY_AFTER_S, Occupant, Room
 from rtc_server.peer.session_description import ice_credentials, read_offer
-
-RETRY_AFTER_S = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +39,24 @@ class _Parked:
 class PeerRegistry:
     """Use it from the event loop."""
 
-    def __init__(self, services: PeerServices, *, max_peers: int, resume_window_s: float) -> None:
+    def __init__(
+        self,
+        services: PeerServices,
+        *,
+        max_peers: int,
+        resume_window_s: float,
+        max_per_user: int | None = None,
+        max_per_address: int | None = None,
+    ) -> None:
         self._services = services
-        self._max_peers = max_peers
+        self._room = Room(max_peers, max_per_user, max_per_address)
         self._resume_window_s = resume_window_s
         self._peers: dict[str, Peer] = {}
         self._live: dict[Learner, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._parked: dict[str, _Parked] = {}
-        self._accepting = 0
+        self._occupants: dict[str, Occupant] = {}
+        """By peer id: those who are here, and those whose offer is being answered."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -63,13 +71,14 @@ class PeerRegistry:
         consent_at: datetime | None = None,
         client_address: str = "",
     ) -> PeerAnswer:
-        """Answer an offer. Raises OfferMalformed, OfferUnacceptable, ServerFull.
+        """Answer an offer. Raises OfferMalformed, OfferUnacceptable, ServerFull, RateLimited.
 
         `continues` names a FocusSession of the same learner that goes on: one whose peer was lost a short
         while ago, or whose peer is still here. Any other value starts a new one.
         """
         offer = read_offer(offer_sdp)
-        self._admit(grant.learner)
+        occupant = Occupant(grant.learner, client_address)
+        self._admit(occupant)
         session = self._continued(grant, continues)
         continued = session is not None
         peer = Peer(
@@ -81,11 +90,12 @@ class PeerRegistry:
             continued=continued,
             services=self._services,
         )
-        self._accepting += 1
+        self._occupants[peer.peer_id] = occupant
         try:
             answer = await peer.accept()
-        finally:
-            self._accepting -= 1
+        except BaseException:
+            del self._occupants[peer.peer_id]
+            raise
         self._take_in(peer)
         return PeerAnswer(peer.peer_id, peer.etag, answer)
 
@@ -120,10 +130,13 @@ class PeerRegistry:
 
     # -- coming
 
-    def _admit(self, learner: Learner) -> None:
-        others = len(self._peers) + self._accepting - (learner in self._live)
-        if self._closed or others >= self._max_peers:
-            raise ServerFull("The server has no room for one more learner now.", RETRY_AFTER_S)
+    def _admit(self, newcomer: Occupant) -> None:
+        if self._closed:
+            raise ServerFull("The server is going down.", RETRY_AFTER_S)
+        replaced = self._live.get(newcomer.learner)
+        replaced_id = replaced.peer_id if replaced is not None else None
+        others = [occupant for peer_id, occupant in self._occupants.items() if peer_id != replaced_id]
+        self._room.admit(newcomer, others)
 
     def _continued(self, grant: Grant, continues: str | None) -> FocusSession | None:
         live = self._live.get(grant.learner)
@@ -161,6 +174,7 @@ class PeerRegistry:
 
     def _leave(self, peer: Peer) -> None:
         self._peers.pop(peer.peer_id, None)
+        self._occupants.pop(peer.peer_id, None)
         if self._live.get(peer.grant.learner) is peer:
             del self._live[peer.grant.learner]
         if peer.resumable and not self._goes_on(peer.session):
