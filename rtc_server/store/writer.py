@@ -26,6 +26,11 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 
 
+def retry_delay_s(failures: int) -> float:
+    """Seconds until the next attempt after so many in a row have failed: 0.5, 1, 2 … 15."""
+    return min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), _LONGEST_RETRY_S)
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
     """What is known here of one FocusSession."""
@@ -136,7 +141,7 @@ class FocusWriter:
             everything = self._closing or self._failures > 0 or clock() >= due
             batch = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
             if not await self._flush(batch):
-                due = clock() + min(_FIRST_RETRY_S * 2 ** (self._failures - 1), _LONGEST_RETRY_S)
+                due = clock() + retry_delay_s(self._failures)
             elif everything:
                 due = clock() + self._save_interval_s
             if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rtc_server.errors import StoreUnavailable
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
+from rtc_server.store.writer import retry_delay_s
 from tests.databases import PrivateMariaDb, PrivateServer
 from tests.store.conftest import Keep, StartWriter, query
 from tests.store.records import record, span
@@ -144,3 +145,7 @@ async def test_only_so_many_ended_sessions_wait(
     assert stored == {one.focus_session_id for one in (live, *ended[2:])}
     lost = [vars(one)["focus_session_id"] for one in caplog.records if "lost" in one.getMessage()]
     assert lost == [one.focus_session_id for one in ended[:2]]
+
+
+def test_attempts_come_ever_more_slowly_up_to_a_limit_however_long_it_takes() -> None:
+    assert [retry_delay_s(failures) for failures in (1, 2, 3, 6, 1_000_000)] == [0.5, 1.0, 2.0, 15.0, 15.0]
