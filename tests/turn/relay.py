@@ -34,7 +34,11 @@ class RunningRelay:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        return tuple(f"{url.scheme}:{url.host}:{url.port}?transport={url.transport}" for url in self.relay.urls)
+        hosts = (f"[{url.host}]" if ":" in url.host else url.host for url in self.relay.urls)
+        return tuple(
+            f"{url.scheme}:{host}:{url.port}?transport={url.transport}"
+            for url, host in zip(self.relay.urls, hosts, strict=True)
+        )
 
     def credential(self, *, secret: str = SECRET, ttl_s: float = 600.0, now: float | None = None) -> IceServer:
         """As the server gives it, or a forged or an expired one."""
@@ -45,13 +49,14 @@ class RunningRelay:
         return server
 
 
-def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS")) -> Relay:
-    """Values for a relay that listens on free ports of 127.0.0.1 under the given transports."""
+def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS"), host: str = "127.0.0.1") -> Relay:
+    """Values for a relay that listens on free ports of one loopback address under the given transports."""
     plain, tls = _free_port(), _free_port()
+    where = f"[{host}]" if ":" in host else host
     addresses = {
-        "UDP": f"turn:127.0.0.1:{plain}?transport=udp",
-        "TCP": f"turn:127.0.0.1:{plain}?transport=tcp",
-        "TLS": f"turns:127.0.0.1:{tls}?transport=tcp",
+        "UDP": f"turn:{where}:{plain}?transport=udp",
+        "TCP": f"turn:{where}:{plain}?transport=tcp",
+        "TLS": f"turns:{where}:{tls}?transport=tcp",
     }
     certificate, private_key = self_signed(folder)
     return Relay(
@@ -64,8 +69,8 @@ def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS
         bandwidth=1_000_000,
         certificate=certificate if "TLS" in names else None,
         private_key=private_key if "TLS" in names else None,
-        listening_ip="127.0.0.1",
-        relay_ip="127.0.0.1",
+        listening_ip=host,
+        relay_ip=host,
     )
 
 

@@ -106,12 +106,37 @@ DENIED = [
 ]  # fmt: skip
 
 
+DENIED_IPV6 = [
+    "::", "::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "fe80::1", "fc00::1", "fd00:ec2::254", "64:ff9b::a00:1",
+    "64:ff9b:1::1", "2002:a00:1::1", "2001:0:1::1", "2001:db8::1", "100::1", "ff02::1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def relay_over_ipv6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
+    folder = tmp_path_factory.mktemp("relay")
+    values = loopback_relay(folder, names=("UDP",), host="::1")
+    with running(values, folder, ("allocation-default-address-family=keep",)) as started:
+        yield started
+
+
 @pytest.mark.parametrize("address", DENIED)
 async def test_the_relay_refuses_to_reach_a_denied_address(relay: RunningRelay, address: str) -> None:
-    async with allocation(relay, relay.credential()) as (transport, _):
-        with pytest.raises(stun.TransactionFailed) as refusal:
-            await _permit(transport, address)
-        assert refusal.value.response.error_code == 403
+    assert await _refusal(relay, address) == 403
+
+
+@pytest.mark.parametrize("address", DENIED_IPV6)
+async def test_the_relay_refuses_to_reach_a_denied_ipv6_address(relay_over_ipv6: RunningRelay, address: str) -> None:
+    assert await _refusal(relay_over_ipv6, address) in {403, 443}
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "172.32.0.1", "192.167.255.255", "100.63.255.255"])
+async def test_the_relay_reaches_public_addresses(relay: RunningRelay, address: str) -> None:
+    assert await _refusal(relay, address) is None
+
+
+async def test_the_relay_reaches_public_ipv6_addresses(relay_over_ipv6: RunningRelay) -> None:
+    assert await _refusal(relay_over_ipv6, "2606:4700:4700::1111") is None
 
 
 async def test_the_relay_carries_both_ways_to_an_allowed_address(relay_to_loopback: RunningRelay) -> None:
@@ -127,10 +152,7 @@ async def test_the_relay_carries_both_ways_to_an_allowed_address(relay_to_loopba
 
 
 async def test_where_peers_are_named_a_public_address_is_denied_too(relay_to_loopback: RunningRelay) -> None:
-    async with allocation(relay_to_loopback, relay_to_loopback.credential()) as (transport, _):
-        with pytest.raises(stun.TransactionFailed) as refusal:
-            await _permit(transport, "8.8.8.8")
-        assert refusal.value.response.error_code == 403
+    assert await _refusal(relay_to_loopback, "8.8.8.8") == 403
 
 
 async def test_a_user_holds_no_more_relays_than_the_quota(tmp_path: Path) -> None:
@@ -156,7 +178,11 @@ async def test_it_tells_nobody_its_version(relay: RunningRelay) -> None:
     await client.lost.wait()
 
 
-async def _permit(transport: turn.TurnTransport, address: str) -> None:
+async def _refusal(relay: RunningRelay, address: str) -> int | None:
     """Asks the relay for a channel to the address; nothing is sent to it."""
-    protocol = transport._TurnTransport__inner_protocol
-    await protocol.channel_bind(0x4000, (address, 9))
+    async with allocation(relay, relay.credential()) as (transport, _):
+        try:
+            await transport._TurnTransport__inner_protocol.channel_bind(0x4000, (address, 9))
+        except stun.TransactionFailed as refusal:
+            return refusal.response.error_code
+    return None
