@@ -20,8 +20,10 @@ from rtc_server.errors import (
     MalformedRequest,
     MediaTypeUnsupported,
     NotAllowed,
+    ObservationsUnreadable,
     OfferMalformed,
     OfferUnacceptable,
+    OutputUnwritable,
     PeerUnknown,
     PreconditionFailed,
     PreconditionMissing,
@@ -59,9 +61,11 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     # These belong to the command line or to a peer's frames; met in a request they are bugs.
-    DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
-    SettingsError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ObservationsUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    OutputUnwritable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    SettingsError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 OUTAGE_RETRY_AFTER_S = 10
