@@ -68,44 +68,43 @@ class Pipeline:
         self._failures = 0
 
     def process(self, frames: list[EncodedFrame]) -> None:
-        observation = self._analyse(frames)
-        if observation is None:
-            return
-        snapshot = self._session.observe(observation)
-        self._pace.observed(snapshot)
-        now = time.monotonic()
-        shown = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
-        record = None
-        if now - self._recorded >= RECORD_EVERY_S:
-            self._recorded = now
-            record = self._session.record()
-        self._events.updated(snapshot, update_text(snapshot, shown.rtp_timestamp, 1000 * (now - shown.arrived)), record)
-        if self._pace.wanted_fps != self._wanted_fps:
-            self._wanted_fps = self._pace.wanted_fps
-            self._events.pace_changed(self._wanted_fps)
-
-    def close(self) -> None:
-        if self._analyser is not None:
-            self._analyser.close()
-            self._analyser = None
-
-    def _analyse(self, frames: list[EncodedFrame]) -> FaceObservation | None:
-        if self._analyser is None:
-            # Here, off the event loop: it allocates a decoder.
-            self._analyser = self._make_analyser(self._codec)
         try:
-            observation = self._analyser.analyse(frames, skip_if_still=self._pace.may_skip(frames[-1].media_time_s))
+            self._process(frames)
         except DecodeFailed:
             self._events.keyframe_needed()
-            return None
         except Exception:
-            logger.exception("a frame analyser failed and is replaced")
+            logger.exception("an analysis failed; its analyser is replaced")
             self._failures += 1
             self.close()
             if self._failures >= MAX_FAILURES:
                 self._events.broken()
             else:
                 self._events.keyframe_needed()
-            return None
-        self._failures = 0
-        return observation
+        else:
+            self._failures = 0
+
+    def close(self) -> None:
+        if self._analyser is not None:
+            self._analyser.close()
+            self._analyser = None
+
+    def _process(self, frames: list[EncodedFrame]) -> None:
+        if self._analyser is None:
+            # Here, off the event loop: it allocates a decoder.
+            self._analyser = self._make_analyser(self._codec)
+        may_skip = self._pace.may_skip(frames[-1].media_time_s)
+        observation = self._analyser.analyse(frames, skip_if_still=may_skip)
+        if observation is None:
+            return
+        snapshot = self._session.observe(observation)
+        self._pace.observed(snapshot)
+        now = time.monotonic()
+        record = None
+        if now - self._recorded >= RECORD_EVERY_S:
+            self._recorded = now
+            record = self._session.record()
+        shown = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
+        self._events.updated(snapshot, update_text(snapshot, shown.rtp_timestamp, 1000 * (now - shown.arrived)), record)
+        if self._pace.wanted_fps != self._wanted_fps:
+            self._wanted_fps = self._pace.wanted_fps
+            self._events.pace_changed(self._wanted_fps)

@@ -1,5 +1,6 @@
 """A frame leaves at once when it can, and what leaves can always be decoded."""
 
+import itertools
 import random
 
 import pytest
@@ -270,7 +271,7 @@ def held(assembler: FrameAssembler) -> int:
 
 def longest_silence(network: Network) -> float:
     times = [delivery.at for delivery in network.delivered]
-    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
 @settings(max_examples=60, deadline=None)
@@ -299,7 +300,7 @@ def test_at_five_percent_loss_and_a_hundred_milliseconds_it_flows(seed: int) -> 
     check_what_left(network)
     assert longest_silence(network) < 1.0
     times = [delivery.at for delivery in network.delivered]
-    stale = sum(max(0.0, later - earlier - 0.5) for earlier, later in zip(times, times[1:], strict=False))
+    stale = sum(max(0.0, later - earlier - 0.5) for earlier, later in itertools.pairwise(times))
     assert stale / (300 * FRAME_S) < 0.02
 
 

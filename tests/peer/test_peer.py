@@ -1,0 +1,199 @@
+"""One connection, from its offer to its end, with aiortc at the other one."""
+
+import asyncio
+import threading
+
+import pytest
+
+from rtc_server.peer.registry import PeerRegistry
+from rtc_server.peer.vital_signs import Limits
+from tests.peer.conftest import Analysers, MakeRegistry, Records, until
+from tests.peer.learner_client import Camera, grant, learner_client
+
+
+@pytest.mark.parametrize(("codec", "name"), [("video/VP8", "vp8"), ("video/H264", "h264")])
+async def test_from_the_offer_to_the_last_record(
+    registry: PeerRegistry, analysers: Analysers, records: Records, codec: str, name: str
+) -> None:
+    async with learner_client(codec=codec) as client:
+        answer = await client.connect(registry)
+        started = await client.told("tracking_started")
+        assert not started["continued"]
+        updates = [await client.told("tracking_update") for _ in range(5)]
+        times = [update["media_time_s"] for update in updates]
+        assert times == sorted(set(times))
+        assert updates[0]["reason"] == "no_face" or updates[0]["state"] == "unknown"
+        assert all(0 <= update["server_ms"] < 1000 for update in updates)
+        assert registry.peer(answer.peer_id).etag == answer.etag
+
+        client.say({"type": "stop"})
+        stopped = await client.told("tracking_stopped")
+        assert stopped["reason"] == "stopped"
+        assert stopped["focus_session_id"] == started["focus_session_id"]
+        (end,) = await records.ended()
+    assert end.end_reason == "stopped"
+    assert end.focus_session_id == started["focus_session_id"]
+    assert records.all[0].end_reason is None, "the row appears at the start"
+    (analyser,) = analysers.made
+    assert analyser.codec == name
+    assert analyser.frames[0].keyframe
+    assert analyser.closed
+    assert analyser.threads.isdisjoint({threading.get_ident()})
+    await until(lambda: len(registry) == 0, "the peer left")
+
+
+async def test_a_client_without_control_hears_all_on_focus(registry: PeerRegistry) -> None:
+    async with learner_client(control=False) as client:
+        await client.connect(registry)
+        await client.told("tracking_started")
+        client.focus.send('{"type": "stop"}')
+        await client.told("tracking_stopped")
+
+
+async def test_pause_and_resume(registry: PeerRegistry, analysers: Analysers, records: Records) -> None:
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        client.say({"type": "pause"})
+        await client.told("tracking_update", lambda update: update["reason"] == "paused")
+        assert records.last.session_type == "pause"
+        await asyncio.sleep(0.1)
+        (analyser,) = analysers.made
+        seen = len(analyser.frames)
+        await asyncio.sleep(0.1)
+        assert len(analyser.frames) == seen, "no picture is looked at"
+        client.say({"type": "resume"})
+        await until(lambda: len(analyser.frames) > seen, "pictures are looked at again")
+        assert analyser.frames[seen].keyframe
+        await until(lambda: records.last.session_type == "resume", "the row is resumed")
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("hello", "malformed"),
+        ('{"type": "dance"}', "malformed"),
+        ("[]", "malformed"),
+        (b"\xff\xfe", "malformed"),
+        ('{"type": "stop"' + " " * 5000 + "}", "too_large"),
+    ],
+)
+async def test_a_message_of_no_use_is_refused_and_the_session_lives(
+    registry: PeerRegistry, message: str | bytes, code: str
+) -> None:
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        client.say(message)
+        assert (await client.told("error"))["code"] == code
+        await client.told("tracking_update")
+
+
+async def test_a_flood_is_answered_once_and_then_ended(registry: PeerRegistry, records: Records) -> None:
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        for _ in range(100):
+            client.say("hello")
+        (end,) = await records.ended()
+        assert end.end_reason == "failed"
+        refusals = [message["code"] for message in client.messages if message["type"] == "error"]
+        assert refusals.count("rate_limited") <= 2
+    await until(lambda: len(registry) == 0, "the peer left")
+
+
+async def test_a_decoder_that_lost_its_way_gets_a_keyframe(
+    registry: PeerRegistry, analysers: Analysers, decode_failed: Exception
+) -> None:
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        (analyser,) = analysers.made
+        analyser.failures.append(decode_failed)
+        await until(lambda: not analyser.failures, "it failed")
+        failed_at = len(analyser.frames)
+        await until(lambda: len(analyser.frames) > failed_at + 1, "it goes on")
+        assert analyser.frames[failed_at].keyframe
+        assert len(analysers.made) == 1
+
+
+async def test_an_analyser_that_breaks_is_replaced(registry: PeerRegistry, analysers: Analysers) -> None:
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        analysers.made[0].failures.append(RuntimeError("a bug"))
+        await until(lambda: len(analysers.made) == 2 and len(analysers.made[1].frames) > 1, "another goes on")
+        assert analysers.made[0].closed
+        assert analysers.made[1].frames[0].keyframe
+
+
+async def test_analysers_that_keep_breaking_end_the_peer(make_registry: MakeRegistry, records: Records) -> None:
+    def broken(codec: str) -> object:
+        raise RuntimeError("no analyser today")
+
+    registry = make_registry(make_analyser=broken)
+    async with learner_client() as client:
+        await client.connect(registry)
+        (end,) = await records.ended()
+        assert end.end_reason == "failed"
+
+
+async def test_silence_is_unknown_and_then_the_end(make_registry: MakeRegistry, records: Records) -> None:
+    registry = make_registry(limits=Limits(silence_unknown_s=0.3, silence_s=1.7), resume_window_s=0.0)
+    async with learner_client() as client:
+        await client.connect(registry)
+        await client.told("tracking_update")
+        client.camera.running.clear()
+        unknown = await client.told("tracking_update", lambda update: update["state"] == "unknown")
+        assert unknown["reason"] in ("no_frames", "starting")
+        assert (await client.told("tracking_stopped"))["reason"] == "silence"
+        (end,) = await records.ended()
+        assert end.end_reason == "silence"
+        client.camera.running.set()
+
+
+async def test_who_never_connects_leaves_nothing(make_registry: MakeRegistry, records: Records) -> None:
+    registry = make_registry(limits=Limits(connect_s=0.1))
+    async with learner_client() as client:
+        await client.pc.setLocalDescription(await client.pc.createOffer())
+        await registry.connect(client.pc.localDescription.sdp, grant())
+        assert len(registry) == 1
+        await until(lambda: len(registry) == 0, "it was given up")
+    assert records.all == []
+
+
+async def test_who_sends_no_frame_is_given_up(make_registry: MakeRegistry, records: Records) -> None:
+    camera = Camera()
+    camera.running.clear()
+    registry = make_registry(limits=Limits(first_frame_s=0.1), resume_window_s=0.0)
+    async with learner_client(camera) as client:
+        await client.connect(registry)
+        (end,) = await records.ended()
+        assert end.end_reason == "silence"
+        assert end.totals.total_s == 0
+        camera.running.set()
+
+
+async def test_no_peer_lasts_for_ever(make_registry: MakeRegistry, records: Records) -> None:
+    registry = make_registry(limits=Limits(max_age_s=0.3))
+    async with learner_client() as client:
+        await client.connect(registry)
+        assert (await client.told("tracking_stopped"))["reason"] == "expired"
+
+
+async def test_a_slow_reader_makes_no_queue_grow(registry: PeerRegistry) -> None:
+    async with learner_client() as client:
+        answer = await client.connect(registry)
+        await client.told("tracking_update")
+        assert client.pc.sctp is not None
+
+        async def deaf(data: bytes) -> None:
+            """Nothing is acknowledged."""
+
+        client.pc.sctp._handle_data = deaf
+        peer = registry.peer(answer.peer_id)
+        for _ in range(500):
+            peer._channel.update("x" * 1000)
+            await asyncio.sleep(0)
+        sctp = peer._connection._pc.sctp
+        assert len(sctp._sent_queue) + len(sctp._outbound_queue) + len(sctp._data_channel_queue) < 20
