@@ -86,14 +86,14 @@ async def test_settle_is_told_in_time_when_the_database_hangs(
     mariadb_server: PrivateMariaDb, mariadb_url: str, keep: Keep, start_writer: StartWriter
 ) -> None:
     engine = keep(await open_store(mariadb_url))
-    writer = await start_writer(engine, write_timeout_s=0.2)
+    writer = await start_writer(engine, write_timeout_s=1.0)
     one = record(None, span(0, 1))
     writer.put(one)
     await writer.settle(one.focus_session_id)
     newer = record(one.focus_session_id, span(0, 2))
     writer.put(newer)
     with mariadb_server.frozen():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
                 await writer.settle(one.focus_session_id)
     await writer.settle(one.focus_session_id)
@@ -103,7 +103,7 @@ async def test_settle_is_told_in_time_when_the_database_hangs(
 
 
 async def test_a_locked_sqlite_file_is_waited_for(sqlite_url: str, keep: Keep, start_writer: StartWriter) -> None:
-    engine = keep(await open_store(sqlite_url, connect_timeout_s=0.2))
+    engine = keep(await open_store(sqlite_url, connect_timeout_s=1.0))
     writer = await start_writer(engine)
     one = record(None, span(0, 1))
     other = sqlite3.connect(sqlite_url.partition(":///")[2], isolation_level=None)
@@ -125,7 +125,7 @@ async def test_close_ends_within_its_deadline(
     writer = await start_writer(engine)
     server.stop()
     writer.put(record(None, span(0, 1)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await writer.close(deadline_s=0.3)
     said = [one for one in caplog.records if one.getMessage() == "shut down with sessions that are not stored"]
     assert [vars(one)["sessions"] for one in said] == [1]
