@@ -1,6 +1,7 @@
 """The HTTP server around the application: its clocks and its log, set against slow and broken clients."""
 
 import logging
+import socket
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -8,14 +9,27 @@ from aiohttp.http_exceptions import HttpProcessingError
 LINGERING_S = 1.0
 """How long the rest of a refused body is read, so that the client gets to see the refusal."""
 SHUTDOWN_S = 5.0
+STALLED_S = 20.0
+"""How long a client may leave an answer unread before its connection is closed."""
 
 
-def server_runner(application: web.Application, *, header_timeout: float) -> web.AppRunner:
+def server_runner(
+    application: web.Application, *, header_timeout: float, stalled_timeout: float = STALLED_S
+) -> web.AppRunner:
     """A runner that closes a connection whose next request's headers are not complete in time.
 
     header_timeout: seconds, from the connection or from the answer before. A compressed body stays
     as it came: a few bytes of it could stand for gigabytes.
     """
+
+    async def bound_sending(request: web.Request, _response: web.StreamResponse) -> None:
+        # aiohttp has no clock for a client that does not read; the kernel has one (tcp(7)).
+        connection = request.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * stalled_timeout))
+
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        application.on_response_prepare.append(bound_sending)
     return web.AppRunner(
         application,
         keepalive_timeout=header_timeout,

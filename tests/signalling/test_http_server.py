@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from rtc_server.signalling.http_server import server_runner
 
 from .conftest import OFFER, bearer, signalling_application
 
@@ -100,6 +104,30 @@ async def test_others_are_served_while_one_is_slow(serve, peers):
 
     assert response.status == 201
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in await asyncio.gather(*slow))
+
+
+async def test_a_client_that_does_not_read_is_cut_off():
+    cut_off = asyncio.Event()
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 65536)
+        cut_off.set()
+        return response
+
+    application = web.Application()
+    application.router.add_get("/", pour)
+    runner = server_runner(application, header_timeout=10, stalled_timeout=0.3)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with socket.create_connection(runner.addresses[0][:2]) as deaf:
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(10):
+            await cut_off.wait()
+    await runner.cleanup()
 
 
 async def test_what_is_not_http_gets_400_and_no_line_in_the_log(client, caplog):
