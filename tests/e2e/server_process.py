@@ -31,11 +31,12 @@ class ServerProcess:
     async def listening(self) -> None:
         self.port = await asyncio.wait_for(self._address, _START_WITHIN_S)
 
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code."""
         if self._process.returncode is None:
             self._process.send_signal(how)
         try:
-            await asyncio.wait_for(self._process.wait(), _STOP_WITHIN_S)
+            return await asyncio.wait_for(self._process.wait(), _STOP_WITHIN_S)
         except TimeoutError:
             self._process.kill()
             raise
