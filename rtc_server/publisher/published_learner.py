@@ -93,6 +93,11 @@ class PublishedLearner:
         finally:
             await self._leave()
 
+    async def bytes_on_wire(self) -> int:
+        """Sent and received over the transport, encryption included, IP and UDP headers not."""
+        report = await self._peer.getStats()
+        return sum(one.bytesSent + one.bytesReceived for one in report.values() if one.type == "transport")
+
     async def _connect(self) -> None:
         self._peer.on("connectionstatechange", self._connection_changed)
         transceiver = self._peer.addTransceiver(self.track, direction="sendonly")

@@ -1,0 +1,61 @@
+"""`python -m bench [NAME …] [--json] [--write]`."""
+
+import argparse
+import gc
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from pathlib import Path
+
+import uvloop
+
+from bench.clip import bench_clip, clip_name
+from bench.processes import take_the_load_s_cores
+from bench.report import Report, write
+from bench.run import Run
+
+BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory")
+"""Each a module of that name with a function of that name."""
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["accuracy"]:  # measures judgements, not a server: its arguments are its own
+        sys.exit(import_module("bench.accuracy").main(sys.argv[2:]))
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")
+    parser.add_argument("--clip", type=Path, help="a video of one person at a camera; by default one is made")
+    parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (3)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long each measurement lasts (20)")
+    parser.add_argument("--memory-minutes", type=float, default=10.0, help="of learners coming and going (10)")
+    parser.add_argument("--json", action="store_true", help="print results as JSON, one object a line")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/benchmarks.md")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    logging.basicConfig(level=logging.ERROR)
+    take_the_load_s_cores()
+    run = Run(
+        bench_clip(arguments.clip),
+        clip_name(arguments.clip),
+        arguments.runs,
+        arguments.seconds,
+        arguments.memory_minutes,
+    )
+    gc.freeze()
+    for name in arguments.names or BENCHMARKS:
+        benchmark: Callable[[Run], Awaitable[Report]] = getattr(import_module(f"bench.{name}"), name)
+        report = uvloop.run(_measured(benchmark, run))
+        print(json.dumps(report.as_json()) if arguments.json else report.as_markdown(run.clip_name) + "\n", flush=True)
+        if arguments.write:
+            write(report, run.clip_name)
+
+
+async def _measured(benchmark: Callable[[Run], Awaitable[Report]], run: Run) -> Report:
+    return await benchmark(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""`floor`: what cannot be left out. One process, one loop: decode VP8, convert, FaceMesh.
+
+Run as a program it measures itself, on whatever core it was pinned to, and prints JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from bench.figures import spread
+from bench.processes import ROOT, cores
+from bench.report import Report
+from bench.run import Run
+from rtc_server.publisher.encoded_clip import EncodedClip
+
+FACE_MESH, OUR_LANDMARKER = "FaceMesh", "our landmarker"
+
+
+async def floor(run: Run) -> Report:
+    """CPU milliseconds a frame, with the stock FaceMesh and with the landmarker this server uses."""
+    measured: dict[str, list[dict[str, float]]] = {FACE_MESH: [], OUR_LANDMARKER: []}
+    for _ in range(run.runs):
+        for name, found in measured.items():
+            found.append(await measure_floor(run.clip, name, run.seconds))
+    rows = [
+        {
+            "landmarker": name,
+            **{stage: spread([one[stage] for one in found]).median for stage in found[0]},
+            "least_ms": spread([one["floor_ms"] for one in found]).least,
+            "most_ms": spread([one["floor_ms"] for one in found]).most,
+        }
+        for name, found in measured.items()
+    ]
+    return Report(
+        "floor",
+        "One process, one loop: VP8 decode, conversion to RGB and landmarks, and nothing else. "
+        "CPU milliseconds a frame of 640x480 at most; the lowest that any server of this job could cost.",
+        rows,
+    )
+
+
+async def measure_floor(clip: EncodedClip, landmarker: str, seconds: float) -> dict[str, float]:
+    """CPU milliseconds a frame by stage, on the server's core, with nothing else of ours running."""
+    with tempfile.NamedTemporaryFile(suffix=".clip") as file:
+        pickle.dump(clip, file)
+        file.flush()
+        command = [shutil.which("taskset") or "taskset", "-c", str(cores()[0]), sys.executable, "-m", "bench.floor"]
+        process = await asyncio.create_subprocess_exec(
+            *command, file.name, landmarker, str(seconds), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        out, _ = await process.communicate()
+    return dict(json.loads(out))
+
+
+def _loop(clip: EncodedClip, landmarks: Callable[[Any], object], seconds: float) -> dict[str, float]:
+    decoder = av.CodecContext.create("vp8", "r")
+    decoder.thread_count = 1
+    to_rgb = VideoReformatter()
+    stages = [0.0, 0.0, 0.0]
+    frames = 0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        for picture in clip.pictures:
+            begun = time.process_time()
+            (frame,) = decoder.decode(av.Packet(picture.data))
+            decoded = time.process_time()
+            rgb = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            converted = time.process_time()
+            landmarks(rgb)
+            done = time.process_time()
+            for index, spent in enumerate((decoded - begun, converted - decoded, done - converted)):
+                stages[index] += spent
+            frames += 1
+    decode_ms, convert_ms, landmarks_ms = (1000 * stage / frames for stage in stages)
+    return {
+        "decode_ms": decode_ms,
+        "convert_ms": convert_ms,
+        "landmarks_ms": landmarks_ms,
+        "floor_ms": decode_ms + convert_ms + landmarks_ms,
+    }
+
+
+def stock_face_mesh() -> Callable[[Any], object]:
+    """MediaPipe's own solution, as anybody would use it for one stream."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    mesh = FaceMesh(refine_landmarks=True)
+    process: Callable[[Any], object] = mesh.process
+    return process
+
+
+def _our_landmarker() -> Callable[[Any], object]:
+    """One face followed from picture to picture, found anew when it is lost: what FaceMesh does."""
+    from rtc_server.media.face_landmarker import FaceLandmarker
+
+    landmarker = FaceLandmarker()
+    region = None
+
+    def landmarks(rgb: Any) -> object:
+        nonlocal region
+        picture = landmarker.picture(rgb)
+        if region is None:
+            found = landmarker.find(picture)
+            region = found[0].region if found else None
+        face = None if region is None else landmarker.mesh(picture, region)
+        region = None if face is None else face.region
+        return face
+
+    return landmarks
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("landmarker", choices=[FACE_MESH, OUR_LANDMARKER])
+    parser.add_argument("seconds", type=float)
+    arguments = parser.parse_args()
+    clip = pickle.loads(arguments.clip.read_bytes())
+    landmarks = stock_face_mesh() if arguments.landmarker == FACE_MESH else _our_landmarker()
+    _loop(clip, landmarks, min(1.0, arguments.seconds))
+    print(json.dumps(_loop(clip, landmarks, arguments.seconds)))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,130 @@
+"""Servers under measurement: each a process of its own, on a core of its own."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+ROOT = Path(__file__).parents[1]
+START_TIMEOUT_S = 60.0
+SECRET = "only for measuring, on this machine, 32 bytes"
+MANY = "100000"
+
+
+def cores() -> tuple[int, list[int]]:
+    """The server's core, and the load's. One core alone must do for both, and then says little."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[0], allowed[1:] or allowed
+
+
+def take_the_load_s_cores() -> None:
+    """This process, and what it starts from now on, leaves the server's core alone."""
+    os.sched_setaffinity(0, cores()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process and its children have used since they began."""
+
+    cpu_s: float
+    rss_bytes: int
+    at: float
+    """Monotonic clock, seconds."""
+
+
+class MeasuredServer:
+    """A running server that answers at `url`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.url = url
+        self.pid = process.pid
+        self._process = psutil.Process(process.pid)
+
+    def usage(self) -> Usage:
+        processes = [self._process, *self._process.children(recursive=True)]
+        times = [process.cpu_times() for process in processes]
+        return Usage(
+            cpu_s=sum(one.user + one.system for one in times),
+            rss_bytes=sum(process.memory_info().rss for process in processes),
+            at=time.monotonic(),
+        )
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], path: str, *, environment: Mapping[str, str] | None = None, ready: str = "/"
+) -> AsyncIterator[MeasuredServer]:
+    """Starts `command` pinned to the server's core, with `{port}` in it filled in, and waits until it answers.
+
+    Anything but a server error at `ready` is an answer.
+    """
+    port = _free_port()
+    filled = [part.format(port=port) for part in command]
+    with tempfile.TemporaryDirectory(prefix="rtc-bench-") as folder, tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: ASYNC220
+            [shutil.which("taskset") or "taskset", "-c", str(cores()[0]), *filled],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(environment or {})},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            if not await _answers(f"http://127.0.0.1:{port}{ready}", process):
+                log.seek(0)
+                raise RuntimeError(f"{' '.join(filled)} did not start:\n{log.read().decode(errors='replace')[-4000:]}")
+            yield MeasuredServer(process, f"http://127.0.0.1:{port}{path}")
+        finally:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, 15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@asynccontextmanager
+async def our_server(*, adaptive: bool, environment: Mapping[str, str] | None = None) -> AsyncIterator[MeasuredServer]:
+    """rtc-server as it is deployed, database and all; only the limits on guests are lifted."""
+    settings = {
+        "RTC_TOKEN_SECRET": SECRET,
+        "RTC_DATABASE_URL": "sqlite+aiosqlite:///bench.sqlite3",
+        "RTC_MAX_SESSIONS": MANY,
+        "RTC_MAX_SESSIONS_PER_ADDRESS": MANY,
+        "RTC_OFFERS_PER_MINUTE": MANY,
+        "RTC_LOG_LEVEL": "warning",
+        "RTC_ADAPTIVE": str(adaptive).lower(),
+        **(environment or {}),
+    }
+    command = [sys.executable, "-m", "rtc_server", "serve", "--port", "{port}"]
+    async with running(command, "/whip", environment=settings, ready="/healthz") as server:
+        yield server
+
+
+async def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    async with aiohttp.ClientSession() as http:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                async with http.get(url) as response:
+                    if response.status < 500:
+                        return True
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

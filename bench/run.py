@@ -1,0 +1,16 @@
+"""What one invocation of the benchmarks was asked for."""
+
+from dataclasses import dataclass
+
+from rtc_server.publisher.encoded_clip import EncodedClip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    clip: EncodedClip
+    clip_name: str
+    runs: int
+    """How often each thing is measured; the median counts."""
+    seconds: float
+    """How long each measurement lasts."""
+    memory_minutes: float
