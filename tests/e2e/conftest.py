@@ -1,17 +1,23 @@
 """A real browser with a camera that shows a face, and what was stored, read from MariaDB itself."""
 
+import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from sqlalchemy.engine import make_url
 
 from tests.camera import write_y4m
+from tests.databases import PrivateMariaDb
+from tests.e2e.server_process import running_server
 
 LOG = logging.getLogger(__name__)
 """At the level that pytest shows of a failed test."""
@@ -25,10 +31,17 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--deny-permission-prompts",
 )
 PATIENCE_MS = 20_000
 
 OpenPage = Callable[..., AbstractAsyncContextManager[Page]]
+
+
+@dataclass(frozen=True)
+class DemoServer:
+    url: str
+    database_url: str
 
 
 @pytest.fixture(scope="session")
@@ -36,36 +49,56 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_y4m(tmp_path_factory.mktemp("camera") / "face.y4m")
 
 
-@pytest.fixture
-def chromium_page(camera_file: Path) -> OpenPage:
-    """An empty page of a new browser. allow_camera: what the person answers when the browser asks."""
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def browser(camera_file: Path) -> AsyncIterator[Browser]:
+    camera = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_file}"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *camera])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="package")
+def open_page(browser: Browser) -> OpenPage:
+    """An empty page with a profile of its own. allow_camera: what the person answers when the browser asks."""
 
     @asynccontextmanager
-    async def open_page(*, allow_camera: bool = True) -> AsyncIterator[Page]:
-        answer = "--use-fake-ui-for-media-stream" if allow_camera else "--deny-permission-prompts"
-        camera = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_file}"]
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=CHROMIUM, args=[*QUIET, answer, *camera], timeout=PATIENCE_MS
-            )
-            try:
-                page = await browser.new_page()
-                page.set_default_timeout(PATIENCE_MS)
-                page.on("console", _print_message)
-                page.on("pageerror", lambda error: LOG.warning("page error: %s", error))
-                yield page
-            finally:
-                await browser.close()
+    async def opened(*, allow_camera: bool = True) -> AsyncIterator[Page]:
+        context = await browser.new_context()
+        if allow_camera:
+            await context.grant_permissions(["camera"])
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", _print_message)
+        page.on("pageerror", lambda error: LOG.warning("page error: %s", error))
+        yield page
+        await context.close()
 
-    return open_page
+    return opened
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def demo_server(mariadb_server: PrivateMariaDb) -> AsyncIterator[DemoServer]:
+    database_url = mariadb_server.new_database()
+    async with running_server("--demo", RTC_DATABASE_URL=database_url) as server:
+        yield DemoServer(server.url, database_url)
 
 
 def _print_message(message: ConsoleMessage) -> None:
     LOG.warning("page %s: %s", message.type, message.text)
 
 
-def stored_rows(database_url: str) -> list[dict[str, Any]]:
-    """All of `eye_tracking_sessions`, oldest first."""
+async def final_row(database_url: str, column: str, value: int) -> dict[str, Any]:
+    """The one row of `eye_tracking_sessions` that has this value, once the end of its session is in it."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while True:
+            row = await asyncio.to_thread(_stored_row, database_url, column, value)
+            if json.loads(row["session_data"])["end_reason"]:
+                return row
+            await asyncio.sleep(0.05)
+
+
+def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any]:
     url = make_url(database_url)
     connection = pymysql.connect(
         unix_socket=url.query["unix_socket"],
@@ -75,7 +108,8 @@ def stored_rows(database_url: str) -> list[dict[str, Any]]:
     )
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT * FROM eye_tracking_sessions ORDER BY id")
-            return list(cursor.fetchall())
+            cursor.execute(f"SELECT * FROM eye_tracking_sessions WHERE {column} = %s", (value,))
+            (row,) = cursor.fetchall()
+            return dict(row)
     finally:
         connection.close()

@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.conftest import PATIENCE_MS, OpenPage, stored_rows
+from tests.e2e.conftest import PATIENCE_MS, DemoServer, OpenPage, final_row
 from tests.e2e.server_process import running_server
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -16,11 +18,11 @@ async def _start(page: Page) -> None:
     await expect(page.locator("#state")).to_have_text("Focused")
 
 
-async def test_from_consent_to_the_stored_row(chromium_page: OpenPage, mariadb_url: str) -> None:
-    async with running_server("--demo", RTC_DATABASE_URL=mariadb_url) as server, chromium_page() as page:
+async def test_from_consent_to_the_stored_row(open_page: OpenPage, demo_server: DemoServer) -> None:
+    async with open_page() as page:
         violations: list[str] = []
         page.on("console", lambda message: violations.append(message.text) if message.type == "error" else None)
-        await page.goto(server.url)
+        await page.goto(demo_server.url)
         await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
         assert await page.evaluate("document.getElementById('preview').srcObject") is None
 
@@ -38,16 +40,16 @@ async def test_from_consent_to_the_stored_row(chromium_page: OpenPage, mariadb_u
         }
         assert violations == []
 
-    (row,) = stored_rows(mariadb_url)
+    row = await final_row(demo_server.database_url, "id", shown["id"])
     assert {column: row[column] for column in shown} == shown
     assert row["focused_time_seconds"] + row["unfocused_time_seconds"] == row["total_time_seconds"]
     assert row["focused_time_seconds"] >= 2
     assert row["unfocused_time_seconds"] == 0
 
 
-async def test_paused_time_is_not_counted(chromium_page: OpenPage, sqlite_url: str) -> None:
-    async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server, chromium_page() as page:
-        await page.goto(server.url)
+async def test_paused_time_is_not_counted(open_page: OpenPage, demo_server: DemoServer) -> None:
+    async with open_page() as page:
+        await page.goto(demo_server.url)
         await _start(page)
         await page.get_by_role("button", name="Pause").click()
         await expect(page.locator("#state")).to_have_text("Paused")
@@ -57,8 +59,18 @@ async def test_paused_time_is_not_counted(chromium_page: OpenPage, sqlite_url: s
         await expect(page.locator("#unfocused-time")).to_have_text("0:00")
 
 
-async def test_the_page_comes_back_when_the_server_does(chromium_page: OpenPage, sqlite_url: str) -> None:
-    async with chromium_page() as page:
+async def test_a_camera_that_is_denied_is_explained(open_page: OpenPage, demo_server: DemoServer) -> None:
+    async with open_page(allow_camera=False) as page:
+        await page.goto(demo_server.url)
+        await page.get_by_role("button", name="turn the camera on").click()
+        await expect(page.get_by_role("heading", name="The camera is blocked")).to_be_focused()
+        await expect(page.locator("#problem")).to_have_attribute("data-type", "CAMERA_PERMISSION_DENIED")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
+
+
+async def test_the_page_comes_back_when_the_server_does(open_page: OpenPage, sqlite_url: str) -> None:
+    async with open_page() as page:
         async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server:
             await page.goto(server.url)
             await _start(page)
@@ -69,16 +81,3 @@ async def test_the_page_comes_back_when_the_server_does(chromium_page: OpenPage,
             await expect(page.locator("#state")).to_have_text("Focused")
             await page.get_by_role("button", name="Stop").click()
             await expect(page.get_by_role("heading", name="What was stored")).to_be_visible()
-
-
-async def test_a_camera_that_is_denied_is_explained(chromium_page: OpenPage, sqlite_url: str) -> None:
-    async with (
-        running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server,
-        chromium_page(allow_camera=False) as page,
-    ):
-        await page.goto(server.url)
-        await page.get_by_role("button", name="turn the camera on").click()
-        await expect(page.get_by_role("heading", name="The camera is blocked")).to_be_focused()
-        await expect(page.locator("#problem")).to_have_attribute("data-type", "CAMERA_PERMISSION_DENIED")
-        await page.get_by_role("button", name="Try again").click()
-        await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
