@@ -50,7 +50,6 @@ def page_routes(folder: Path) -> list[web.RouteDef]:
 
     async def page(request: web.Request) -> web.FileResponse:
         response = _file(pages[request.path])
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
         return response
 
@@ -71,5 +70,13 @@ def _is_public(path: Path) -> bool:
 
 
 def _file(path: Path) -> web.FileResponse:
-    # Asked anew each time, answered with 304: a page and its modules must be of one version.
-    return web.FileResponse(path, headers={"Content-Type": _TYPES[path.suffix], "Cache-Control": "no-cache"})
+    return web.FileResponse(
+        path,
+        headers={
+            "Content-Type": _TYPES[path.suffix],
+            # Asked anew each time, answered with 304: a page and its modules must be of one version.
+            "Cache-Control": "no-cache",
+            # A script's own policy counts too, where it runs as a worker.
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        },
+    )

@@ -4,6 +4,7 @@
 it fails a test, so that nobody learns about it from a 500.
 """
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -130,8 +131,5 @@ def _reshaped(answer: web.HTTPException) -> web.Response:
 
 def _problem(status: HTTPStatus, code: str, detail: str) -> web.Response:
     # No `type`: RFC 9457 reads its absence as about:blank, whose title is the status's own phrase.
-    return web.json_response(
-        {"title": status.phrase, "status": status.value, "detail": detail, "code": code},
-        status=status,
-        content_type="application/problem+json",
-    )
+    problem = {"title": status.phrase, "status": status.value, "detail": detail, "code": code}
+    return web.Response(body=json.dumps(problem).encode(), status=status, content_type="application/problem+json")

@@ -1,25 +1,17 @@
-"""A server of one door of the read side, and who may knock."""
+"""A server of one door of the read side."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
-from rtc_server.learner import Learner
-from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
+from rtc_server.signalling.auth import TokenVerifier, token_verifier
 from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
-
-SECRET = "a-secret-for-tests-of-more-than-32-bytes"
-AUDIENCE = "rtc-server"
+from tests.signalling.doors import AUDIENCE, SECRET, Server
 
 Serve = Callable[[Sequence[web.RouteDef]], Awaitable[TestClient[web.Request, web.Application]]]
-
-
-def bearer(learner: Learner, **choices: object) -> dict[str, str]:
-    token = mint_token(SECRET, learner, audience=AUDIENCE, **choices)  # type: ignore[arg-type]
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ async def serve() -> AsyncIterator[Serve]:
     async def start(routes: Sequence[web.RouteDef]) -> TestClient[web.Request, web.Application]:
         application = web.Application(middlewares=[response_headers_middleware, problem_middleware])
         application.add_routes(routes)
-        client = TestClient(TestServer(application))
+        client = TestClient(Server(application, header_timeout=10.0))
         await client.start_server()
         clients.append(client)
         return client

@@ -5,8 +5,7 @@ import pytest
 from rtc_server.api.demo import DemoDoor, is_loopback
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import mint_token
-
-from .conftest import AUDIENCE, SECRET
+from tests.signalling.doors import AUDIENCE, SECRET
 
 
 @pytest.fixture

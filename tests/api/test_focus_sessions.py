@@ -11,8 +11,7 @@ from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.store.stored_session import PlatformRow, StoredSession
-
-from .conftest import bearer
+from tests.signalling.doors import bearer
 
 ID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 PATH = f"/focus-sessions/{ID}"

@@ -58,6 +58,7 @@ async def test_a_file_has_its_type_and_other_origins_may_load_it(client, path, k
     assert response.status == 200
     assert response.headers["Content-Type"] == kind
     assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "script-src 'self'" in response.headers["Content-Security-Policy"], "a worker lives by its script's policy"
 
 
 async def test_a_file_is_asked_for_anew_and_sent_once(client):

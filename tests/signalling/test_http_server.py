@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtc_server.signalling.http_server import server_runner
-
-from .conftest import OFFER, bearer, signalling_application
+from tests.signalling.doors import OFFER, bearer, signalling_application
 
 
 async def talk(client, *pieces: bytes, pause: float = 0.0) -> bytes:

@@ -9,8 +9,7 @@ import pytest
 from rtc_server.errors import SettingsError
 from rtc_server.learner import Learner
 from rtc_server.signalling.ice_servers import IceServers
-
-from .conftest import LEARNER, bearer, signalling_application
+from tests.signalling.doors import LEARNER, bearer, signalling_application
 
 TURN_URLS = ("turn:relay.example:3478?transport=udp", "turns:[2001:db8::1]:5349?transport=tcp")
 
@@ -39,6 +38,15 @@ def test_the_name_is_a_pseudonym_that_stays_with_the_user():
     assert name(123456, 3) != name(123457, 3)
     assert name(123456, 3) != name(123456, 3, "another")
     assert "123456" not in name(123456, 3)
+
+
+def test_the_server_itself_may_use_the_relay():
+    server = relay().for_server()
+
+    assert server.urls == TURN_URLS
+    assert server.username == "1600:server"
+    with pytest.raises(SettingsError, match="RTC_SERVER_TURN"):
+        IceServers().for_server()
 
 
 async def test_a_learner_gets_them_as_a_browser_takes_them(serve, peers):

@@ -12,8 +12,7 @@ import pytest
 from rtc_server.focus.policy import POLICIES
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import token_verifier
-
-from .conftest import AUDIENCE, SECRET
+from tests.signalling.doors import AUDIENCE, SECRET
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "integration.md").read_text()
 NODE = Path(playwright.__file__).parent / "driver" / "node"

@@ -9,8 +9,7 @@ from multidict import CIMultiDict
 from rtc_server.errors import RateLimited, SettingsError
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.offer_rate import OfferRate
-
-from .conftest import OFFER, bearer, signalling_application
+from tests.signalling.doors import OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import LEARNER, OFFER, bearer
+from tests.signalling.doors import LEARNER, OFFER, bearer
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,8 +9,7 @@ import pytest
 from rtc_server.errors import OfferUnacceptable, RateLimited, ServerFull
 from rtc_server.learner import Learner
 from rtc_server.signalling.ice_servers import IceServers
-
-from .conftest import LEARNER, OFFER, bearer, signalling_application
+from tests.signalling.doors import LEARNER, OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
