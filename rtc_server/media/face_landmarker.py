@@ -185,7 +185,8 @@ class FaceLandmarker:
 
     @staticmethod
     def picture(rgb: NDArray[np.uint8]) -> Picture:
-        """`rgb` is (height, width, 3) and contiguous. It is not copied: whoever gives it leaves it alone."""
+        """`rgb` is (height, width, 3). Only rows with padding are copied: whoever gives it leaves it alone."""
+        rgb = np.ascontiguousarray(rgb)
         rgb.flags.writeable = False
         return Picture(_make._create_image_frame_from_pixel_data(_bindings.image_frame.ImageFormat.SRGB, rgb, False))
 

@@ -70,6 +70,16 @@ def test_a_picture_is_not_copied_and_so_must_not_change(landmarker):
         rgb[0, 0] = 0
 
 
+def test_rows_with_padding_are_read_without_it(landmarker):
+    plain = people((150, 120))[:, :598]
+    padded = np.zeros((480, 600, 3), np.uint8)
+    padded[:, :598] = plain
+    pictures = [landmarker.picture(rgb) for rgb in (plain.copy(), padded[:, :598])]
+    region = landmarker.find(pictures[0])[0].region
+    one, other = (landmarker.mesh(picture, region).landmarks.points for picture in pictures)
+    assert np.array_equal(one, other)
+
+
 def test_work_is_done_on_the_calling_thread():
     before = _threads()
     landmarker = FaceLandmarker()
