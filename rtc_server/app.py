@@ -43,6 +43,7 @@ from rtc_server.signalling.tls import Certificate
 from rtc_server.signalling.whip import WhipDoor
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
+from rtc_server.store.retention import keep_expiring
 from rtc_server.store.writer import FocusWriter
 
 
@@ -74,7 +75,7 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         owned.push_async_callback(runner.cleanup)
         if certificate is not None:
             watching = asyncio.create_task(certificate.watch(), name="certificate")
-            owned.callback(watching.cancel)
+            owned.push_async_callback(_end, watching)
         context = certificate.context if certificate is not None else None
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         try:
@@ -103,6 +104,12 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
     writer = FocusWriter(engine, settings.save_interval)
     await writer.start()
     owned.push_async_callback(writer.close)
+    if settings.retention_days is not None:
+        expiring = asyncio.create_task(
+            keep_expiring(engine, settings.retention_days, with_platform_rows=settings.retention_platform_rows),
+            name="retention",
+        )
+        owned.push_async_callback(_end, expiring)
     registry = await _registry(settings, writer, ice_servers, owned)
 
     reception = Reception(
@@ -211,6 +218,11 @@ def _certificate(settings: Settings) -> Certificate | None:
     if settings.tls_certificate is None or settings.tls_private_key is None:
         raise SettingsError("RTC_TLS_CERTIFICATE and RTC_TLS_PRIVATE_KEY belong together: set both or neither")
     return Certificate(settings.tls_certificate, settings.tls_private_key)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

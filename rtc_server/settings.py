@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     )
     save_interval: float = Field(5.0, gt=0, le=300, description="Seconds between two writes of a live session's row.")
 
+    retention_days: float | None = Field(
+        None, gt=0, description="Days after which what is kept of a session is removed; by default never."
+    )
+    retention_platform_rows: bool = Field(
+        False, description="Remove the session's row in the platform's table with it."
+    )
+
     token_secret: SecretStr | None = Field(
         None, description="HS256 secret that the platform signs learners' tokens with; 32 bytes or more."
     )

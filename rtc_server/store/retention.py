@@ -1,8 +1,10 @@
 """Removing what is kept of people: all of one person's, or everybody's after a while."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy.exc
 from sqlalchemy import ColumnElement, delete, select, tuple_
@@ -12,6 +14,9 @@ from rtc_server.errors import StoreUnavailable
 from rtc_server.store.schema import focus_sessions, focus_spans, platform_rows
 from rtc_server.store.why_unavailable import why_unavailable
 
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 3600.0
 _SESSIONS_IN_ONE_TRANSACTION = 500
 """So that a large removal never locks what is being measured meanwhile for long."""
 
@@ -58,6 +63,23 @@ async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_row
         return await _remove(engine, focus_sessions.c.recorded_at < older_than, with_platform_rows=with_platform_rows)
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
+
+
+async def keep_expiring(
+    engine: AsyncEngine, retention_days: float, *, with_platform_rows: bool, every_s: float = CHECK_EVERY_S
+) -> None:
+    """Removes what is older than `retention_days`, now and again every `every_s`, until cancelled."""
+    while True:
+        try:
+            removed = await expire(
+                engine, datetime.now(UTC) - timedelta(days=retention_days), with_platform_rows=with_platform_rows
+            )
+        except StoreUnavailable:
+            log.warning("the database is away: what is too old is removed later")
+        else:
+            if removed != Removed():
+                log.info("removed what was too old", extra={"focus_sessions": removed.focus_sessions})
+        await asyncio.sleep(every_s)
 
 
 async def _remove(engine: AsyncEngine, which: ColumnElement[bool], *, with_platform_rows: bool) -> Removed:

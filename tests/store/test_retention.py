@@ -1,4 +1,5 @@
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -7,7 +8,7 @@ from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
 from rtc_server.store import retention
 from rtc_server.store.reader import FocusReader
-from rtc_server.store.retention import Removed, erase, expire
+from rtc_server.store.retention import Removed, erase, expire, keep_expiring
 from rtc_server.store.writer import FocusWriter
 from tests.store.conftest import query
 from tests.store.platform import OLD_ROWS
@@ -68,3 +69,18 @@ async def test_expire_takes_only_those_platform_rows_that_are_from_here(
     assert removed == Removed(focus_sessions=3, spans=4, platform_rows=2)
     assert await kept(filled) == []
     assert await platform_users(filled) == [7, 8, 7, 99]
+
+
+async def test_what_is_too_old_goes_by_itself(filled: AsyncEngine) -> None:
+    days = (datetime.now(UTC) - STARTED_AT) / timedelta(days=1)
+    keeping = asyncio.create_task(
+        keep_expiring(filled, days - 50 / 86400, with_platform_rows=False, every_s=0.01), name="retention"
+    )
+    try:
+        async with asyncio.timeout(10):
+            while len(await kept(filled)) > 1:  # noqa: ASYNC110 - the database is what tells
+                await asyncio.sleep(0.01)
+    finally:
+        keeping.cancel()
+    assert await kept(filled) == [USER_7[1]]
+    await asyncio.gather(keeping, return_exceptions=True)
