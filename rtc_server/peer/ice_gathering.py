@@ -10,7 +10,7 @@ import errno
 import logging
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MethodType
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 Address = IPv4Address | IPv6Address
 
 RETRY_AFTER_S = 5.0
+DISCARD_PORT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,12 @@ class IceGathering:
     """Offered in place of the bound ones of the same IP version: NAT maps them one to one, ports unchanged."""
 
 
-def gather_with(connection: Connection, gathering: IceGathering) -> None:
+def gather_with(connection: Connection, gathering: IceGathering, clients: Sequence[str] = ()) -> None:
     """Makes a connection gather so. Call it before `gather_candidates`, which then raises ServerFull when
     every port of the range is taken.
+
+    clients: addresses from which the other end may come in through our relay, where there is one. It may
+    always come through the same relay itself.
 
     Only this connection changes; aioice's other ones, such as a client's in the same process, do not.
     """
@@ -61,6 +65,7 @@ def gather_with(connection: Connection, gathering: IceGathering) -> None:
                 # An address may be just coming or going; the others do.
                 logger.warning("An address cannot take media.", extra={"address": address, "error": str(error)})
         relayed = await Connection.get_component_candidates(connection, component, [], timeout)
+        _open_relay(connection, clients)
         return host_candidates + relayed
 
     connection.get_component_candidates = MethodType(get_component_candidates, connection)  # type: ignore[method-assign]
@@ -92,6 +97,15 @@ async def _endpoint(connection: Connection, address: str, ports: range | None) -
         else:
             return protocol
     raise ServerFull("No UDP port is free for one more peer now.", RETRY_AFTER_S)
+
+
+def _open_relay(connection: Connection, clients: Sequence[str]) -> None:
+    """A relay drops what comes from an address that we have sent nothing to, and we know no candidates of the
+    other end: so an empty datagram goes to the discard port of each address that it may come from."""
+    for protocol in connection._protocols:
+        if protocol.local_candidate.type == "relay":
+            for address in {protocol.local_candidate.host, *clients}:
+                protocol.transport.sendto(b"", (address, DISCARD_PORT))
 
 
 def _host_candidate(component: int, host: str, port: int) -> Candidate:

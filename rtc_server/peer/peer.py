@@ -50,8 +50,8 @@ class PeerServices:
     recorder: Recorder
     pool: AnalysisPool
     gathering: IceGathering = field(default_factory=IceGathering)
-    relay: Callable[[], Relay] | None = None
-    """A fresh credential for the relay, where the server itself is behind one."""
+    relay: Callable[[str], Relay] | None = None
+    """From a client's address to a relay for it with a fresh credential, where the server itself is behind one."""
     limits: Limits = field(default_factory=Limits)
     adaptive: bool = True
 
@@ -68,6 +68,7 @@ class Peer:
         session: FocusSession,
         continued: bool,
         services: PeerServices,
+        client_address: str = "",
     ) -> None:
         self.peer_id = peer_id
         self.etag = etag
@@ -86,7 +87,7 @@ class Peer:
         self._started = False
         self._greeted = False
         self._trouble: asyncio.TimerHandle | None = None
-        relay = services.relay() if services.relay is not None else None
+        relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay)
         self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
         self._channel = MetricsChannel(self._heard, functools.partial(self.end, "failed"), self._loop.time)

@@ -89,6 +89,7 @@ class PeerRegistry:
             session=session or FocusSession(grant.learner, grant.policy, consent_at),
             continued=continued,
             services=self._services,
+            client_address=client_address,
         )
         self._occupants[peer.peer_id] = occupant
         try:

@@ -54,6 +54,8 @@ class Relay:
     url: str
     username: str
     password: str
+    client_address: str
+    """Where the client came from over HTTP; its media may come through the relay from there."""
 
 
 class Connection:
@@ -63,6 +65,7 @@ class Connection:
         """With `relay` nothing but the relay is used."""
         self._events = events
         self._gathering = gathering
+        self._relay_clients = [relay.client_address] if relay and relay.client_address else []
         relays = [RTCIceServer(relay.url, username=relay.username, credential=relay.password)] if relay else []
         self._pc = RTCPeerConnection(
             RTCConfiguration(
@@ -109,11 +112,11 @@ class Connection:
             if sctp is None or sctp.state != "connected" or not (sctp._sent_queue or sctp._outbound_queue):
                 break
 
-    async def close(self, deadline_s: float = CLOSE_DEADLINE_S) -> None:
+    async def close(self) -> None:
         """Ends in any case, by the deadline: what aiortc does not close is closed for it."""
         self._closed = True
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(CLOSE_DEADLINE_S):
                 await self._pc.close()
         except TimeoutError:
             logger.warning("a connection did not close in time and was abandoned")
@@ -133,7 +136,7 @@ class Connection:
 
         receiver.receive = receive  # type: ignore[method-assign]
         self._dtls = receiver.transport
-        gather_with(self._dtls.transport._connection, self._gathering)
+        gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
     def _stand_at_the_gates(self) -> None:
         """From here on each datagram meets a DatagramGate; the few that came before are forgotten."""

@@ -24,8 +24,11 @@ def guard_data(sctp: RTCSctpTransport, on_abuse: Callable[[], None]) -> None:
     handle = sctp._handle_data
     window = sctp._advertised_rwnd
 
+    abused = False
+
     async def bounded(data: bytes) -> None:
-        if gap_span(data) > MAX_GAP_SPAN:
+        nonlocal abused
+        if abused or gap_span(data) > MAX_GAP_SPAN:
             return
         try:
             await handle(data)
@@ -40,6 +43,7 @@ def guard_data(sctp: RTCSctpTransport, on_abuse: Callable[[], None]) -> None:
             or len(sctp._inbound_streams) > MAX_STREAMS
             or len(sctp._data_channels) > MAX_CHANNELS
         ):
+            abused = True
             on_abuse()
 
     sctp._handle_data = bounded  # type: ignore[method-assign]
