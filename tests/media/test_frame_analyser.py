@@ -1,13 +1,15 @@
 """From encoded frames to an observation, as a peer uses it."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from rtc_server.errors import DecodeFailed
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
-from tests.media.pictures import people, room, sent
+from rtc_server.media.frame_observer import FrameObserver
+from tests.media.pictures import people, room, sent, yuv
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,36 @@ def test_nobody_is_an_observation_too(analyser_of):
 
 def test_nothing_in_nothing_out(analyser_of):
     assert analyser_of("vp8").analyse([]) is None
+
+
+def test_a_frame_that_is_not_meant_to_be_shown_is_not_observed(analyser_of, moving):
+    """VP8's hidden reference frames: the show_frame bit is off (RFC 6386, 9.1)."""
+    first, second = moving[:2]
+    hidden = dataclasses.replace(second, data=bytes([second.data[0] & ~0x10]) + second.data[1:])
+    assert analyser_of("vp8").analyse([first, hidden]).media_time_s == first.media_time_s
+    analyser = analyser_of("vp8")
+    analyser.analyse([first])
+    assert analyser.analyse([hidden]) is None
+
+
+def test_threads_that_share_the_landmarkers_do_not_meet(analyser_of, moving):
+    streams = [moving, sent([people((left, 200)) for left in range(300, 380, 10)])]
+
+    def watch(stream):
+        analyser = analyser_of("vp8")
+        return [analyser.analyse([encoded]).faces[0].points for encoded in stream]
+
+    alone = [watch(stream) for stream in streams]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(watch, streams))
+    assert np.array_equal(alone, together)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2, 2), (16, 16), (8, 1080), (1920, 8), (1920, 1080), (358, 202)])
+def test_any_size_that_decodes_is_observed(pool, width, height):
+    picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    observation = FrameObserver(pool).observe(yuv(picture), 0.0)
+    assert (observation.width, observation.height, observation.faces) == (width, height, ())
 
 
 def test_a_broken_frame_is_said_and_the_next_keyframe_goes_on(analyser_of, moving):
