@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
     body_timeout: float = Field(10.0, gt=0, description="Seconds for a request's body to arrive, then 408.")
     max_offer_bytes: int = Field(
-        32_768, ge=1024, le=1_048_576, description="Length of an offer or of a fragment of candidates, then 400."
+        32_768, ge=4096, le=32_768, description="Length of an offer or of a fragment of candidates, then 400."
     )
     offers_per_minute: int = Field(
         120, ge=1, description="Offers from one address in a minute, then 429; a school is often one address."

@@ -18,6 +18,7 @@ from rtc_server.errors import SettingsError
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import TokenVerifier
 from rtc_server.signalling.requests import answer_options
+from rtc_server.signalling.signing_keys import MIN_SECRET_BYTES
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _STUN_URL = re.compile(rf"stuns?:{_HOST}")
@@ -70,6 +71,9 @@ class IceServers:
                 raise SettingsError(f"RTC_TURN_URLS: {url!r} is not of the form turn:host:port?transport=udp.")
         if turn_urls and not turn_secret:
             raise SettingsError("RTC_TURN_URLS needs RTC_TURN_SECRET, which the relay has as static-auth-secret.")
+        if turn_secret and len(turn_secret.encode()) < MIN_SECRET_BYTES:
+            # Each learner holds an HMAC of it, and could try out what made that.
+            raise SettingsError(f"RTC_TURN_SECRET must be {MIN_SECRET_BYTES} bytes or more; `openssl rand -hex 32`.")
         self._stun_urls = tuple(stun_urls)
         self._turn_urls = tuple(turn_urls)
         self._secret = (turn_secret or "").encode()

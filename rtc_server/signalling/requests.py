@@ -38,8 +38,8 @@ async def read_text(
                     raise too_large
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {timeout:g} seconds.") from None
-    except web.RequestPayloadError:
-        raise MalformedRequest("The body is not framed as HTTP says.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise MalformedRequest("The body ended early, or is not framed as HTTP says.") from None
     try:
         return body.decode()
     except UnicodeDecodeError:

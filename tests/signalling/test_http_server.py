@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 
+import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,21 @@ async def test_a_client_that_does_not_read_is_cut_off():
         async with asyncio.timeout(10):
             await cut_off.wait()
     await runner.cleanup()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+async def test_a_client_that_goes_away_leaves_nothing_behind(client, peers, caplog, framing):
+    caplog.set_level(logging.INFO)
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(head(AUTHORIZED, framing) + b"5\r\nv=0")
+    await writer.drain()
+    writer.transport.abort()
+    async with asyncio.timeout(5):
+        while not caplog.records:  # noqa: ASYNC110 - nothing else tells that the request is over
+            await asyncio.sleep(0.01)
+
+    assert [(record.message, record.status) for record in caplog.records] == [("request", 400)]
+    assert peers.live == {}
 
 
 async def test_what_is_not_http_gets_400_and_no_line_in_the_log(client, caplog):

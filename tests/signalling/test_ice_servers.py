@@ -11,11 +11,12 @@ from rtc_server.learner import Learner
 from rtc_server.signalling.ice_servers import IceServers
 from tests.signalling.doors import LEARNER, bearer, signalling_application
 
+SHARED = "what-server-and-relay-share-and-nobody-else"
 TURN_URLS = ("turn:relay.example:3478?transport=udp", "turns:[2001:db8::1]:5349?transport=tcp")
 
 
 def relay(**changes) -> IceServers:
-    return IceServers(turn_urls=TURN_URLS, turn_secret="shared", ttl_s=600, now=lambda: 1000.0, **changes)
+    return IceServers(turn_urls=TURN_URLS, turn_secret=SHARED, ttl_s=600, now=lambda: 1000.0, **changes)
 
 
 def test_the_relay_computes_the_same_credential():
@@ -25,18 +26,18 @@ def test_the_relay_computes_the_same_credential():
     expiry, _, pseudonym = (server.username or "").partition(":")
     assert expiry == "1600"
     assert pseudonym
-    digest = hmac.new(b"shared", (server.username or "").encode(), hashlib.sha1).digest()
+    digest = hmac.new(SHARED.encode(), (server.username or "").encode(), hashlib.sha1).digest()
     assert server.credential == base64.b64encode(digest).decode()
 
 
 def test_the_name_is_a_pseudonym_that_stays_with_the_user():
-    def name(user_id: int, module_id: int, secret: str = "shared") -> str:
+    def name(user_id: int, module_id: int, secret: str = SHARED) -> str:
         servers = IceServers(turn_urls=TURN_URLS, turn_secret=secret).for_learner(Learner(user_id, module_id))
         return (servers[0].username or "").partition(":")[2]
 
     assert name(123456, 3) == name(123456, 4)
     assert name(123456, 3) != name(123457, 3)
-    assert name(123456, 3) != name(123456, 3, "another")
+    assert name(123456, 3) != name(123456, 3, SHARED[::-1])
     assert "123456" not in name(123456, 3)
 
 
@@ -74,9 +75,10 @@ async def test_without_any_the_list_is_empty(client):
     ("choices", "setting"),
     [
         ({"turn_urls": ["turn:relay.example"]}, "RTC_TURN_SECRET"),
-        ({"turn_urls": ["http://relay.example"], "turn_secret": "x"}, "RTC_TURN_URLS"),
-        ({"turn_urls": ['turn:relay.example>; rel="next'], "turn_secret": "x"}, "RTC_TURN_URLS"),
-        ({"turn_urls": ["turn:relay.example?transport=sctp"], "turn_secret": "x"}, "RTC_TURN_URLS"),
+        ({"turn_urls": ["turn:relay.example"], "turn_secret": "guessable"}, "RTC_TURN_SECRET"),
+        ({"turn_urls": ["http://relay.example"], "turn_secret": SHARED}, "RTC_TURN_URLS"),
+        ({"turn_urls": ['turn:relay.example>; rel="next'], "turn_secret": SHARED}, "RTC_TURN_URLS"),
+        ({"turn_urls": ["turn:relay.example?transport=sctp"], "turn_secret": SHARED}, "RTC_TURN_URLS"),
         ({"stun_urls": ["stun:relay.example\n"]}, "RTC_STUN_URLS"),
         ({"stun_urls": ["turn:relay.example"]}, "RTC_STUN_URLS"),
     ],

@@ -40,7 +40,7 @@ async def test_ice_servers_come_with_the_answer(serve, peers):
     ice = IceServers(
         stun_urls=["stun:stun.example.net"],
         turn_urls=["turn:turn.example.net?transport=udp", "turns:turn.example.net?transport=tcp"],
-        turn_secret="relay-secret",
+        turn_secret="what-server-and-relay-share-and-nobody-else",
         now=lambda: 1000.0,
     )
     client = await serve(signalling_application(peers, ice_servers=ice))
