@@ -117,14 +117,15 @@ async function failed(error) {
 function show(panel, focus = `${panel}-title`) {
   for (const id of ["consent", "problem", "session", "stored"]) element(id).hidden = id !== panel;
   if (panel !== "session") element("preview").srcObject = null;
-  element(focus).focus();
+  globalThis.scrollTo(0, 0);
+  element(focus).focus({ preventScroll: true });
 }
 
 function setRunning(running) {
   for (const id of ["pause", "stop"]) element(id).hidden = !running;
   for (const id of ["start", "camera-off"]) element(id).hidden = running;
   showPaused(false);
-  if (running) element("stop").focus();
+  if (running) element("stop").focus({ preventScroll: true });
 }
 
 function showPaused(paused) {
@@ -134,9 +135,10 @@ function showPaused(paused) {
 
 /** @param {{row: object | null, spans: import("./timeline.js").Span[], metrics: object}} stored */
 function showStored({ row, spans, metrics }) {
-  const { focused_time: focused, unfocused_time: unfocused, total_time: total } = metrics;
+  const focused = row?.focused_time_seconds ?? Math.round(metrics.focused_time);
+  const unfocused = row?.unfocused_time_seconds ?? Math.round(metrics.unfocused_time);
   element("stored-lead").textContent =
-    `${clock(focused)} focused and ${clock(unfocused)} elsewhere, of ${clock(total)} that could be told. ` +
+    `${clock(focused)} focused and ${clock(unfocused)} elsewhere make ${clock(focused + unfocused)} in all. ` +
     "These numbers and this strip are what is kept; no picture is.";
   const start = spans.at(0)?.start_s ?? 0;
   const end = spans.at(-1)?.end_s ?? start;

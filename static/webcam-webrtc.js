@@ -54,26 +54,15 @@
      */
     async initialize(userId, moduleId, sectionId = null) {
       await this.disconnect();
-      const { FocusClient } = await import(new URL("focus-client.js", modules));
-      const { token, server = ownServer, consentAt } = this.#options;
-      const learner = { userId, moduleId, sectionId };
-      const client = new FocusClient({
-        server,
-        consentAt,
-        token: typeof token === "function" ? () => token(learner) : token,
-      });
-      this.#client = client;
-      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(detail));
-      client.addEventListener("error", ({ detail }) => this.#failed(detail));
-      client.addEventListener("statechange", ({ detail }) => {
-        this.#options.onConnectionChange?.(detail === "live", detail);
-      });
+      let client = null;
       try {
+        client = await this.#newClient({ userId, moduleId, sectionId });
+        this.#client = client;
         await client.start();
         return true;
       } catch (error) {
         if (client === this.#client) this.#failed(error);
-        await client.stop();
+        await client?.stop();
         return false;
       }
     }
@@ -91,6 +80,22 @@
       const client = this.#client;
       this.#client = null;
       await client?.stop();
+    }
+
+    async #newClient(learner) {
+      const { FocusClient } = await import(new URL("focus-client.js", modules));
+      const { token, server = ownServer, consentAt } = this.#options;
+      const client = new FocusClient({
+        server,
+        consentAt,
+        token: typeof token === "function" ? () => token(learner) : token,
+      });
+      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(detail));
+      client.addEventListener("error", ({ detail }) => this.#failed(detail));
+      client.addEventListener("statechange", ({ detail }) => {
+        this.#options.onConnectionChange?.(detail === "live", detail);
+      });
+      return client;
     }
 
     #failed({ type = "CONNECTION_ERROR", message }) {
