@@ -205,11 +205,11 @@ def _demo_mint(settings: Settings) -> "partial[str]":
     )
 
 
-def _relay(ice_servers: IceServers) -> Relay:
+def _relay(ice_servers: IceServers, client_address: str) -> Relay:
     server = ice_servers.for_server()
     assert server.username is not None
     assert server.credential is not None
-    return Relay(server.urls[0], server.username, server.credential)
+    return Relay(server.urls[0], server.username, server.credential, client_address)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

@@ -108,7 +108,8 @@ def relay_of(settings: Settings) -> Relay:
         secret=secret,
         realm=settings.turn_realm,
         relay_ports=settings.turn_relay_ports,
-        user_quota=settings.turn_user_quota,
+        # Behind its own relay the server is a user too, with a relay for each learner.
+        user_quota=max(settings.turn_user_quota, settings.max_sessions * 2 if settings.server_turn else 0),
         total_quota=settings.max_sessions * ALLOCATIONS_PER_PEER,
         bandwidth=settings.turn_bandwidth,
         certificate=settings.turn_certificate,

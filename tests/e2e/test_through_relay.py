@@ -39,6 +39,12 @@ LOCAL_CANDIDATE = """async () => {
   return { candidateType, relayProtocol };
 }"""
 
+REMOTE_CANDIDATE = """async () => {
+  const reports = [...(await connections.at(-1).getStats()).values()];
+  const pair = reports.find((report) => report.type === "candidate-pair" && report.nominated);
+  return reports.find((report) => report.id === pair.remoteCandidateId).candidateType;
+}"""
+
 
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
@@ -114,3 +120,25 @@ def _key_digest(relay: RunningRelay) -> str:
     key = load_pem_x509_certificate(relay.relay.certificate.read_bytes()).public_key()
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+
+async def test_a_server_that_only_the_relay_can_reach(
+    browser_behind_firewall: Browser, relay: RunningRelay, mariadb_server: PrivateMariaDb
+) -> None:
+    database_url = mariadb_server.new_database()
+    settings = {
+        "RTC_DATABASE_URL": database_url,
+        "RTC_TURN_URLS": relay.urls[0],
+        "RTC_TURN_SECRET": SECRET,
+        "RTC_SERVER_TURN": "1",
+    }
+    async with running_server("--demo", **settings) as server:
+        page = await _page(browser_behind_firewall, relay.urls[0])
+        await page.goto(server.url)
+        await page.get_by_role("button", name="turn the camera on").click()
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.locator("#state")).to_have_text("Focused", timeout=PATIENCE_MS)
+        assert await page.evaluate(REMOTE_CANDIDATE) == "relay"
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("heading", name="What was stored")).to_be_visible(timeout=PATIENCE_MS)
+        await page.context.close()
