@@ -1,4 +1,4 @@
-"""Light, focus and movement, from the luma plane as the decoder left it. Well under 0.1 ms a picture."""
+"""Light, focus and movement, from the luma plane as the decoder left it. Under 0.1 ms a picture."""
 
 from dataclasses import dataclass
 from math import ceil, hypot, sqrt
@@ -32,12 +32,10 @@ class Box:
     bottom: float
 
     @classmethod
-    def around(cls, points: NDArray[np.float32], margin: float = 0.0) -> "Box":
-        """Around points (n, 2 or more), grown on each side by `margin` of its own size."""
+    def around(cls, points: NDArray[np.float32]) -> "Box":
+        """Around points (n, 2 or more)."""
         x, y = points[:, 0], points[:, 1]
-        left, right, top, bottom = float(x.min()), float(x.max()), float(y.min()), float(y.max())
-        across, down = (right - left) * margin, (bottom - top) * margin
-        return cls(left - across, top - down, right + across, bottom + down)
+        return cls(float(x.min()), float(y.min()), float(x.max()), float(y.max()))
 
     @property
     def area(self) -> float:
@@ -55,7 +53,7 @@ class Box:
             min(self.bottom, other.bottom),
         )
         smaller = min(self.area, other.area)
-        return shared.area / smaller if shared.right > shared.left and smaller > 0 else 0.0
+        return shared.area / smaller if smaller > 0 else 0.0
 
 
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
