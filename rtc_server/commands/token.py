@@ -3,26 +3,31 @@
 import argparse
 
 from rtc_server.errors import SettingsError
+from rtc_server.focus.policy import POLICIES, READING
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from rtc_server.signalling.auth import DEFAULT_POLICY, MAX_AGE_S, mint_token
-from rtc_server.signalling.signing_keys import SharedSecrets
 
 HELP = "print a token signed with RTC_TOKEN_SECRET"
+
+MAX_TTL_S = 24 * 3600
+"""A server refuses one that lives longer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", type=_identifier, required=True, metavar="ID", help="user_id of the learner")
     parser.add_argument("--module", type=_identifier, required=True, metavar="ID", help="module_id")
     parser.add_argument("--section", type=_identifier, metavar="ID", help="section_id, where the module has any")
-    parser.add_argument("--policy", default=DEFAULT_POLICY, help=f"the activity's policy (default: {DEFAULT_POLICY})")
-    parser.add_argument("--role", choices=["learner", "teacher"], default="learner", help="default: learner")
     parser.add_argument(
-        "--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="until it expires (default: 3600)"
+        "--policy", choices=sorted(POLICIES), default=READING.name, help=f"what the learner does ({READING.name})"
     )
+    parser.add_argument("--role", choices=["learner", "teacher"], default="learner", help="whose token it is (learner)")
+    parser.add_argument("--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="until it expires (3600)")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from rtc_server.signalling.auth import mint_token
+    from rtc_server.signalling.signing_keys import SharedSecrets
+
     if settings.token_secret is None:
         raise SettingsError("Set RTC_TOKEN_SECRET to the secret that the server has.")
     secret = settings.token_secret.get_secret_value()
@@ -45,7 +50,7 @@ def _identifier(text: str) -> int:
 
 
 def _lifetime(text: str) -> int:
-    return _whole_number(text, 1, MAX_AGE_S)
+    return _whole_number(text, 1, MAX_TTL_S)
 
 
 def _whole_number(text: str, least: int, greatest: int) -> int:

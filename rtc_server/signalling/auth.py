@@ -12,6 +12,7 @@ import jwt
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rtc_server.errors import NotAllowed, SettingsError, TokenExpired, TokenInvalid, TokenMissing
+from rtc_server.focus.policy import READING
 from rtc_server.learner import Grant, Learner
 from rtc_server.signalling.signing_keys import KeySource, PublishedKeys, SharedSecrets
 
@@ -19,7 +20,6 @@ MAX_AGE_S = 24 * 3600
 """No token may live longer, from its issue (or from now, where it does not say) to its expiry."""
 CLOCK_SKEW_S = 30
 """How far the platform's clock may be from ours."""
-DEFAULT_POLICY = "reading"
 
 Identifier = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """Of a user or a module, as the platform's INT columns hold it."""
@@ -35,7 +35,7 @@ class _Claims(BaseModel):
     sub: Annotated[str, StringConstraints(pattern=r"\A[1-9][0-9]{0,9}\z")]
     module_id: Identifier
     section_id: SectionIdentifier | None = None
-    policy: str = DEFAULT_POLICY
+    policy: str = READING.name
     role: Literal["learner", "teacher"] = "learner"
     exp: Annotated[int | float, Field(gt=0, lt=2**40, allow_inf_nan=False)]
     iat: Annotated[int | float, Field(ge=0, lt=2**40, allow_inf_nan=False)] | None = None
@@ -138,7 +138,7 @@ def mint_token(
     *,
     audience: str,
     issuer: str | None = None,
-    policy: str = DEFAULT_POLICY,
+    policy: str = READING.name,
     role: Literal["learner", "teacher"] = "learner",
     ttl_s: int = 3600,
     now: float | None = None,

@@ -32,6 +32,13 @@ async def test_the_server_takes_it(capsys):
     assert grant.expires_at == pytest.approx(time.time() + 60, abs=10)
 
 
+async def test_the_server_takes_the_longest_lived_too(capsys):
+    run("--user", "7", "--module", "3", "--ttl", str(token.MAX_TTL_S), token_secret=SECRET)
+
+    tokens = token_verifier(secrets=[SECRET], audience="rtc-server", policies=["reading"])
+    assert (await tokens.grant(f"Bearer {capsys.readouterr().out.strip()}")).learner == Learner(7, 3)
+
+
 @pytest.mark.parametrize("settings", [{}, {"token_secret": "short"}], ids=["no secret", "a short one"])
 def test_without_a_sound_secret_it_says_so(settings):
     with pytest.raises(SettingsError, match="RTC_TOKEN_SECRET"):
@@ -47,6 +54,7 @@ def test_without_a_sound_secret_it_says_so(settings):
         ("--user", "7", "--module", "2147483648"),
         ("--user", "7", "--module", "3", "--ttl", "86401"),
         ("--user", "7", "--module", "3", "--role", "admin"),
+        ("--user", "7", "--module", "3", "--policy", "gaming"),
     ],
 )
 def test_what_no_token_could_hold_is_a_usage_error(options, capsys):
