@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from rtc_server.errors import ClipUnreadable
 from rtc_server.focus.observation import FaceObservation
-from rtc_server.media.face_landmarker import LandmarkerPool
 from rtc_server.media.frame_observer import FrameObserver
+from rtc_server.media.landmarker_pool import LandmarkerPool
 
 
 class Clip:

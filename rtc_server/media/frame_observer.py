@@ -9,9 +9,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
-from rtc_server.media.face_landmarker import LandmarkerPool
 from rtc_server.media.face_tracker import FaceTracker
 from rtc_server.media.image_quality import coarse_grid, contrast, eye_strip, luma_of, measured
+from rtc_server.media.landmarker_pool import LandmarkerPool
 
 STILL_PICTURE = 0.04
 """Mean luma difference on the coarse grid up to which a picture counts as unchanged, as a share of the

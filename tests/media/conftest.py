@@ -1,6 +1,7 @@
 import pytest
 
-from rtc_server.media.face_landmarker import FaceLandmarker, LandmarkerPool
+from rtc_server.media.face_landmarker import FaceLandmarker
+from rtc_server.media.landmarker_pool import LandmarkerPool
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtc_server.media.face_landmarker import FaceLandmarker, LandmarkerPool
+from rtc_server.media.face_landmarker import FaceLandmarker
+from rtc_server.media.landmarker_pool import LandmarkerPool
 from tests.media.pictures import people, room
 
 
