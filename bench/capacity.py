@@ -67,6 +67,7 @@ async def _carried(run: Run, server: MeasuredServer, mode: str, windows: dict[in
         except (RuntimeError, TimeoutError):
             return False
         due = LEAST_ANSWERED[mode] * FRAMES_PER_S * window.seconds
+        run.say(f"capacity: {mode}, {count} learners: p95 {window.p95_ms:.0f} ms, {window.answered:.0%} answered")
         good = window.p95_ms <= MOST_MS and window.fewest_updates >= due - 1
         if good:
             windows[count] = window

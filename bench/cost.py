@@ -32,6 +32,7 @@ async def _row(run: Run, mode: str, learners: int) -> dict[str, Any]:
         floor_ms = (await measure_floor(run.clip, FACE_MESH, run.seconds))["floor_ms"]
         async with our_server(adaptive=mode == "adaptive") as server, crowd(server, run.clip, learners) as guests:
             window = await guests.measure(run.seconds)
+        run.say(f"cost: {mode}, {learners} learners")
         floors.append(floor_ms)
         costs.append(_cost_ms(window, mode))
         ratios.append(costs[-1] / floor_ms)

@@ -1,7 +1,7 @@
 """Many learners at one server, and what they saw of it in a window of time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -19,6 +19,8 @@ from rtc_server.signalling.auth import mint_token
 
 Answer = tuple[float, float]
 """When it came, on the monotonic clock, and the milliseconds since its frame's last packet left."""
+
+RewriteAnswer = Callable[[str], Awaitable[str]]
 
 CONNECT_TIMEOUT_S = 60.0
 SETTLE_S = 3.0
@@ -126,7 +128,7 @@ async def crowd(
     *,
     first_user: int = 1,
     settle_s: float = SETTLE_S,
-    rewrite_answer: Callable[[str], str] = lambda sdp: sdp,
+    rewrite_answer: RewriteAnswer | None = None,
 ) -> AsyncIterator[Crowd]:
     """`count` learners, each sending the clip in a loop, connected and settled."""
     leaving = asyncio.Event()
@@ -148,7 +150,7 @@ def _member(
     server: MeasuredServer,
     clip: EncodedClip,
     user: int,
-    rewrite_answer: Callable[[str], str],
+    rewrite_answer: RewriteAnswer | None,
 ) -> WebRtcMember:
     answers: list[Answer] = []
 

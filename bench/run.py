@@ -1,5 +1,6 @@
 """What one invocation of the benchmarks was asked for."""
 
+import sys
 from dataclasses import dataclass
 
 from rtc_server.publisher.encoded_clip import EncodedClip
@@ -14,3 +15,7 @@ class Run:
     seconds: float
     """How long each measurement lasts."""
     memory_minutes: float
+
+    def say(self, text: str) -> None:
+        """How it goes, for whoever waits."""
+        print(f"bench: {text}", file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,7 @@ class PublishedLearner:
         track: ClipTrack,
         *,
         on_update: Callable[[Update], None] = lambda _update: None,
-        rewrite_answer: Callable[[str], str] = lambda sdp: sdp,
+        rewrite_answer: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """`rewrite_answer` may change the answer's SDP, as to put something between the two."""
         self.track = track
@@ -112,9 +112,11 @@ class PublishedLearner:
         self._resource = await whip_client.post_offer(
             self._http, self._url, self._token, self._peer.localDescription.sdp
         )
-        answer = RTCSessionDescription(self._rewrite_answer(self._resource.answer_sdp), "answer")
+        answer_sdp = self._resource.answer_sdp
+        if self._rewrite_answer is not None:
+            answer_sdp = await self._rewrite_answer(answer_sdp)
         try:
-            await self._peer.setRemoteDescription(answer)
+            await self._peer.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
         except ValueError as error:
             raise ServerRefused(f"{self._url} gave an answer that is none: {error}.") from None
         if not await _within(CONNECT_TIMEOUT_S, _first_of(self.connected, self._gone)) or self._gone.is_set():
