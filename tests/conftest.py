@@ -1,3 +1,9 @@
 """What every test may use."""
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.databases", "tests.leaks"]
+
+# How long one example takes is the machine's business, which may be a busy one.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")

@@ -54,7 +54,7 @@ async def test_headers_that_never_end_are_cut_off(serve, peers):
     finally:
         dripping.cancel()
         writer.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 async def test_a_connection_that_says_nothing_is_closed(serve, peers):
@@ -174,7 +174,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]),
     path=st.sampled_from(
