@@ -47,17 +47,17 @@ bench: setup ## measure this machine: learners for each core, latency, cost of e
 fuzz: setup ## hostile input for FUZZ_SECONDS (600); the test run gives it a minute at most
 	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
 
-# lock-extra.in and the names left out are explained there and at [tool.uv] in pyproject.toml.
+# The names left out are explained at [tool.uv] in pyproject.toml.
 UNUSED := jax jaxlib ml-dtypes opt-einsum sentencepiece sounddevice opencv-contrib-python
 COMPILE = $$tools/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
-RUNTIME := pyproject.toml lock-extra.in $(addprefix --no-emit-package ,$(UNUSED))
+RUNTIME := pyproject.toml $(addprefix --no-emit-package ,$(UNUSED))
 
 lock: setup ## write the requirements*.lock files anew from pyproject.toml
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(BIN)/python -m venv $$tools && \
 	$$tools/bin/python -m pip --disable-pip-version-check -qq install uv==$(UV_VERSION) && \
-	$(COMPILE) $(RUNTIME) --output-file requirements.lock && \
+	$(COMPILE) $(RUNTIME) --no-emit-package scipy --output-file requirements.lock && \
 	$(COMPILE) $(RUNTIME) --group dev --output-file requirements-dev.lock && \
 	$(COMPILE) --group build --output-file requirements-build.lock
 
