@@ -2,19 +2,17 @@ import { Camera } from "./camera.js";
 import { FocusError } from "./focus-error.js";
 import { FocusPeer } from "./focus-peer.js";
 import { FocusServer } from "./focus-server.js";
+import { delay, retryDelay, worthTrying } from "./retry.js";
 import { RoundTrip } from "./round-trip.js";
 
 export { FocusError };
 
 const STOP_TIMEOUT_MS = 3_000;
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 15_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
 const STORED_EVERY_MS = 250;
 const STORED_ATTEMPTS = 40;
-const NETWORK_POLL_MS = 2_000;
 
 /**
  * A learner's camera goes in, focus metrics come out. One client makes one run: from `start` to `stop`.
@@ -29,7 +27,8 @@ const NETWORK_POLL_MS = 2_000;
  * - `statechange` – detail is the new {@link FocusClient#state}.
  * - `started` – `tracking_started`; `continued` says whether the totals go on after a reconnection.
  * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
- *   arrival, or null) and `round_trip_is_estimate` (the browser cannot time frames; network and server time are added up).
+ *   arrival, or null) and `round_trip_is_estimate` (network and server time added up, where the
+ *   browser cannot time frames).
  * - `stopped` – `tracking_stopped` with the final totals.
  * - `error` – a {@link FocusError} after the start. The run is over when `state` is then `stopped`.
  *
@@ -47,8 +46,6 @@ export class FocusClient extends EventTarget {
   #stopping = false;
   #connectedAt = 0;
   #failures = 0;
-  #network = { ms: null, polledAt: -Infinity };
-  #lastSent = null;
 
   /** @type {ClientState} `idle` may have the camera open already; `stopped` is final. */
   state = "idle";
@@ -59,7 +56,7 @@ export class FocusClient extends EventTarget {
 
   /**
    * @param {object} options
-   * @param {string | (() => string | Promise<string>)} options.token a JWT, or a function that fetches one. The function
+   * @param {string | (() => string | Promise<string>)} options.token a JWT, or a function that fetches one, which
    *   is called for each connection, and again when the server says 401.
    * @param {string | URL} [options.server] by default the server that this script came from
    * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
@@ -140,18 +137,12 @@ export class FocusClient extends EventTarget {
     return this.#roundTrip.quantile(share);
   }
 
-  /** What has left since the last call. @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>} */
+  /**
+   * What has left since the last call.
+   * @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>}
+   */
   async sending() {
-    if (this.state !== "live") return null;
-    const now = await this.#peer.statistics();
-    const before = this.#lastSent ?? now;
-    this.#lastSent = now;
-    const seconds = (now.atMs - before.atMs) / 1000;
-    if (seconds <= 0) return null;
-    return {
-      kilobitsPerSecond: (8 * (now.bytesSent - before.bytesSent)) / seconds / 1000,
-      framesPerSecond: (now.framesSent - before.framesSent) / seconds,
-    };
+    return this.state === "live" ? this.#peer.sending() : null;
   }
 
   async #connect() {
@@ -165,12 +156,12 @@ export class FocusClient extends EventTarget {
       roundTrip: this.#roundTrip,
       onMessage: (message) => this.#heard(message),
     });
-    this.#lastSent = null;
     const started = await peer.open({ continues: this.focusSessionId, consentAt: this.#consentAt, signal });
     this.#peer = peer;
     this.focusSessionId = started.focus_session_id;
     this.#connectedAt = performance.now();
-    if (this.paused) peer.send("pause");
+    // The button may have been pressed while nobody could hear it.
+    if (this.paused || started.continued) peer.send(this.paused ? "pause" : "resume");
     this.#enter("live");
     this.#tell("started", started);
     return started;
@@ -180,8 +171,8 @@ export class FocusClient extends EventTarget {
   async #stayConnected() {
     try {
       while (!this.#stopping) {
-        const { reason } = await this.#peer.ended;
-        await this.#peer.close();
+        const reason = await this.#peer.ended;
+        this.#peer.abandon();
         if (this.#stopping || reason === "stopped") break;
         if (reason === "replaced") {
           throw new FocusError("REPLACED", "The same lesson was opened in another window, which goes on in its place.");
@@ -204,7 +195,8 @@ export class FocusClient extends EventTarget {
     if (lostAt - this.#connectedAt > GOOD_CONNECTION_MS) this.#failures = 0;
     let askedToWaitMs = 0;
     for (;;) {
-      await this.#whenWorthTrying(Math.max(askedToWaitMs, retryDelay(this.#failures++)));
+      await worthTrying(Math.max(askedToWaitMs, retryDelay(this.#failures++)), signal);
+      await this.#camera.whenUsable(signal);
       try {
         return await this.#connect();
       } catch (error) {
@@ -216,42 +208,15 @@ export class FocusClient extends EventTarget {
     }
   }
 
-  /** Waits, but no longer than until the network or the page comes back; and always until there is a picture to send. */
-  async #whenWorthTrying(milliseconds) {
-    const { signal } = this.#life;
-    const waited = new AbortController();
-    const either = AbortSignal.any([signal, waited.signal]);
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      either.addEventListener("abort", () => (clearTimeout(timer), resolve()));
-      globalThis.addEventListener("online", resolve, { signal: either });
-      document.addEventListener("visibilitychange", () => document.hidden || resolve(), { signal: either });
-    });
-    waited.abort();
-    await this.#camera.whenUsable(signal);
-  }
-
   #heard(message) {
-    if (message.type === "tracking_update") this.#tell("update", this.#timed(message));
+    if (message.type === "tracking_update") {
+      this.#tell("update", { ...message, ...this.#roundTrip.of(message, this.#peer) });
+    }
     if (message.type === "tracking_stopped") this.#tell("stopped", message);
     if (message.type === "frame_rate") void this.#peer?.limitFrameRate(message.max_fps);
-    if (message.type === "error") this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));
-  }
-
-  #timed(update) {
-    const measured = this.#roundTrip.arrived(update.rtp_timestamp);
-    if (measured !== null || this.#roundTrip.measures) {
-      return { ...update, round_trip_ms: measured, round_trip_is_estimate: false };
+    if (message.type === "error") {
+      this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));
     }
-    void this.#pollNetwork();
-    const { ms } = this.#network;
-    return { ...update, round_trip_ms: ms === null ? null : ms + update.server_ms, round_trip_is_estimate: true };
-  }
-
-  async #pollNetwork() {
-    if (performance.now() - this.#network.polledAt < NETWORK_POLL_MS) return;
-    this.#network.polledAt = performance.now();
-    this.#network.ms = (await this.#peer?.statistics())?.networkMs ?? null;
   }
 
   #watch() {
@@ -264,7 +229,8 @@ export class FocusClient extends EventTarget {
   #showCurrentTrack() {
     const { track } = this.#camera;
     track.enabled = !this.paused;
-    void this.#peer?.replaceTrack(track).catch(() => {}); // a peer that has just ended gets the track when it is replaced
+    // A peer that has just ended refuses it; the one that follows has it from the start.
+    void this.#peer?.replaceTrack(track).catch(() => {});
   }
 
   #setPaused(paused) {
@@ -299,13 +265,4 @@ export class FocusClient extends EventTarget {
 
 function cameraLost() {
   return new FocusError("CAMERA_ERROR", "The camera was disconnected. Plug it in again to go on.");
-}
-
-/** Exponential, with jitter: a server that restarts is not met by all of a school at once. */
-function retryDelay(failures) {
-  return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
-}
-
-function delay(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

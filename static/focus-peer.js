@@ -8,10 +8,6 @@ export const ENCODING = { maxBitrate: 400_000, maxFramerate: 15 };
 
 /**
  * One RTCPeerConnection: video out, messages in. It never reconnects; whoever owns it opens another.
- *
- * @typedef {object} PeerEnd
- * @property {string} reason of `tracking_stopped`, or `lost` when the connection broke
- * @property {object | null} stopped the `tracking_stopped` message, where one came
  */
 export class FocusPeer {
   #server;
@@ -23,6 +19,7 @@ export class FocusPeer {
   #resource = null;
   #graceTimer = 0;
   #lastMediaTime = -Infinity;
+  #lastSent = null;
   #end;
   #started;
 
@@ -37,7 +34,7 @@ export class FocusPeer {
   constructor({ server, configuration, stream, roundTrip, onMessage }) {
     this.#server = server;
     this.#onMessage = onMessage;
-    /** @type {Promise<PeerEnd>} Resolves once, however the connection ends. */
+    /** @type {Promise<string>} The reason that `tracking_stopped` gives, or `lost` when the connection broke. */
     this.ended = new Promise((resolve) => (this.#end = resolve));
     /** @type {Promise<object>} Resolves to `tracking_started`. */
     this.started = new Promise((resolve) => (this.#started = resolve));
@@ -62,7 +59,8 @@ export class FocusPeer {
       await Promise.race([this.#negotiate({ ...intent, signal: either }), this.#endedEarly(), whenAborted(either)]);
       return await Promise.race([this.started, this.#endedEarly(), whenAborted(either)]);
     } catch (error) {
-      await this.close("lost");
+      if (signal.aborted) void this.close();
+      else this.abandon();
       if (timeout.aborted && !signal.aborted) throw FocusError.connection("The server did not answer in time.", error);
       throw error;
     }
@@ -85,32 +83,45 @@ export class FocusPeer {
     await this.#setEncoding({ maxFramerate: Math.min(Math.max(framesPerSecond, 1), ENCODING.maxFramerate) });
   }
 
-  /**
-   * What a connection knows of itself where frames are not timed, and what it sends.
-   * @returns {Promise<{networkMs: number | null, bytesSent: number, framesSent: number, atMs: number}>}
-   */
-  async statistics() {
-    const result = { networkMs: null, bytesSent: 0, framesSent: 0, atMs: performance.now() };
-    for (const report of (await this.#connection.getStats()).values()) {
-      if (report.type === "outbound-rtp") {
-        result.bytesSent += report.bytesSent + (report.headerBytesSent ?? 0);
-        result.framesSent += report.framesSent ?? 0;
-      } else if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
-        result.networkMs = 1000 * report.currentRoundTripTime;
-      }
-    }
-    return result;
+  /** @returns {Promise<number | null>} milliseconds, as the connectivity checks have it */
+  async networkRoundTrip() {
+    const reports = [...(await this.#connection.getStats()).values()];
+    const pair = reports.find(({ type, nominated }) => type === "candidate-pair" && nominated);
+    return pair?.currentRoundTripTime === undefined ? null : 1000 * pair.currentRoundTripTime;
   }
 
-  /** Ends the WHIP session and everything here. Does its work before the first await: a closing page waits for nothing. */
-  async close(reason = "stopped") {
-    clearTimeout(this.#graceTimer);
-    this.#end({ reason, stopped: null });
+  /**
+   * What has left since the last call.
+   * @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>}
+   */
+  async sending() {
+    const reports = [...(await this.#connection.getStats()).values()];
+    const now = reports.find(({ type }) => type === "outbound-rtp");
+    const before = this.#lastSent ?? now;
+    this.#lastSent = now;
+    if (now === before) return null;
+    const seconds = (now.timestamp - before.timestamp) / 1000;
+    const bytes = now.bytesSent + now.headerBytesSent - before.bytesSent - before.headerBytesSent;
+    return {
+      kilobitsPerSecond: (8 * bytes) / 1000 / seconds,
+      framesPerSecond: (now.framesSent - before.framesSent) / seconds,
+    };
+  }
+
+  /** Ends it here and at the server. All is done before the first await: a closing page waits for nothing. */
+  async close() {
     const resource = this.#resource;
-    this.#resource = null;
     const deleted = resource && this.#server.disconnect(resource);
-    this.#connection.close();
+    this.abandon();
     await deleted;
+  }
+
+  /** Ends it here only: at the server, another peer may go on with its FocusSession. */
+  abandon() {
+    clearTimeout(this.#graceTimer);
+    this.#resource = null;
+    this.#end("lost");
+    this.#connection.close();
   }
 
   async #negotiate(intent) {
@@ -125,14 +136,14 @@ export class FocusPeer {
 
   /** @returns {Promise<never>} */
   async #endedEarly() {
-    const { reason } = await this.ended;
+    const reason = await this.ended;
     throw FocusError.connection(`The connection ended before it began (${reason}).`);
   }
 
   #channel(label, options) {
     const channel = this.#connection.createDataChannel(label, options);
     channel.addEventListener("message", ({ data }) => this.#heard(data));
-    channel.addEventListener("close", () => this.#end({ reason: "lost", stopped: null }));
+    channel.addEventListener("close", () => this.#end("lost"));
     return channel;
   }
 
@@ -158,13 +169,16 @@ export class FocusPeer {
     }
     this.#onMessage(message);
     if (message.type === "tracking_started") this.#started(message);
-    if (message.type === "tracking_stopped") this.#end({ reason: message.reason, stopped: message });
+    if (message.type === "tracking_stopped") {
+      this.#resource = null;
+      this.#end(message.reason);
+    }
   }
 
   #connectionChanged() {
     const state = this.#connection.connectionState;
     clearTimeout(this.#graceTimer);
-    const lost = () => this.#end({ reason: "lost", stopped: null });
+    const lost = () => this.#end("lost");
     if (state === "failed" || state === "closed") lost();
     if (state === "disconnected") this.#graceTimer = setTimeout(lost, DISCONNECTED_GRACE_MS);
   }

@@ -54,7 +54,10 @@ export class LiveView {
     if (state === "reconnecting") this.#say("unknown", STATES.unknown, "Your times are safe.");
   }
 
-  /** @param {object} update `tracking_update` with its round trip @param {import("./focus-client.js").FocusClient} client */
+  /**
+   * @param {object} update `tracking_update` with its round trip
+   * @param {import("./focus-client.js").FocusClient} client
+   */
   update(update, client) {
     if (client.paused !== (update.reason === "paused")) return; // on its way since before the button was pressed
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);

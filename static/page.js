@@ -113,7 +113,10 @@ async function failed(error) {
   show("problem", "problem-title");
 }
 
-/** @param {"consent" | "problem" | "session" | "stored"} panel @param {string} [focus] id of what the keyboard goes to */
+/**
+ * @param {"consent" | "problem" | "session" | "stored"} panel
+ * @param {string} [focus] id of what the keyboard goes to
+ */
 function show(panel, focus = `${panel}-title`) {
   for (const id of ["consent", "problem", "session", "stored"]) element(id).hidden = id !== panel;
   if (panel !== "session") element("preview").srcObject = null;

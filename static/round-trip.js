@@ -3,24 +3,22 @@ const REMEMBERED_FRAMES = 256;
 /** Measurements that the median and the 95th percentile are taken from: the last minute's. */
 const WINDOW = 900;
 const WORKER_START_MS = 1500;
+const NETWORK_POLL_MS = 2000;
 
 /**
  * The time from a frame's sending to the arrival of the update that it led to.
  *
  * A worker sees each encoded frame on its way out (RTCRtpScriptTransform) and notes its RTP timestamp, which the
- * server gives back in the update. Browsers without it get no measurement; see `FocusPeer.estimate`.
+ * server gives back in the update. Browsers without it get an estimate: the network's part and the server's, added up.
  */
 export class RoundTrip {
   #worker = null;
   #sentAt = new Map();
   #measured = [];
+  #networkMs = null;
+  #polledAt = -Infinity;
 
-  /** Whether frames are timed here. */
-  get measures() {
-    return this.#worker !== null;
-  }
-
-  /** Resolves when it is settled whether frames can be timed: a worker that does not run must never be given a stream. */
+  /** Resolves when it is settled whether frames can be timed: a worker that does not run must not be given a stream. */
   async start() {
     if (this.#worker || !("RTCRtpScriptTransform" in globalThis)) return;
     try {
@@ -37,17 +35,15 @@ export class RoundTrip {
   }
 
   /**
-   * @param {number} rtpTimestamp of the frame that an update speaks of
-   * @returns {number | null} milliseconds; null for a frame that was not timed, or was asked about before
+   * @param {{rtp_timestamp: number, server_ms: number}} update that has just arrived
+   * @param {import("./focus-peer.js").FocusPeer | null} peer that it came by
+   * @returns {{round_trip_ms: number | null, round_trip_is_estimate: boolean}}
    */
-  arrived(rtpTimestamp) {
-    const sentAt = this.#sentAt.get(rtpTimestamp);
-    if (sentAt === undefined) return null;
-    this.#sentAt.delete(rtpTimestamp);
-    const elapsed = performance.timeOrigin + performance.now() - sentAt;
-    this.#measured.push(elapsed);
-    if (this.#measured.length > WINDOW) this.#measured.shift();
-    return elapsed;
+  of(update, peer) {
+    if (this.#worker) return { round_trip_ms: this.#measure(update.rtp_timestamp), round_trip_is_estimate: false };
+    void this.#pollNetwork(peer);
+    const estimate = this.#networkMs === null ? null : this.#networkMs + update.server_ms;
+    return { round_trip_ms: estimate, round_trip_is_estimate: true };
   }
 
   /** @param {number} share 0.5 for the median @returns {number | null} milliseconds, of the last minute */
@@ -61,6 +57,23 @@ export class RoundTrip {
     this.#worker?.terminate();
     this.#worker = null;
     this.#sentAt.clear();
+  }
+
+  /** @returns {number | null} null for what answers no frame, and for a frame that was asked about before */
+  #measure(rtpTimestamp) {
+    const sentAt = this.#sentAt.get(rtpTimestamp);
+    if (sentAt === undefined) return null;
+    this.#sentAt.delete(rtpTimestamp);
+    const elapsed = performance.timeOrigin + performance.now() - sentAt;
+    this.#measured.push(elapsed);
+    if (this.#measured.length > WINDOW) this.#measured.shift();
+    return elapsed;
+  }
+
+  async #pollNetwork(peer) {
+    if (performance.now() - this.#polledAt < NETWORK_POLL_MS) return;
+    this.#polledAt = performance.now();
+    this.#networkMs = (await peer?.networkRoundTrip()) ?? null;
   }
 
   #sent({ rtpTimestamp, sentAt }) {

@@ -71,5 +71,5 @@ function inWords(spans, from) {
   const seconds = { focused: 0, unfocused: 0, unknown: 0 };
   for (const { start_s, end_s, state } of spans) seconds[state] += end_s - Math.max(start_s, from);
   const { focused, unfocused, unknown } = seconds;
-  return `${clock(focused)} focused, ${clock(unfocused)} elsewhere, ${clock(unknown)} unknown, in ${spans.length} stretches.`;
+  return `${clock(focused)} focused, ${clock(unfocused)} elsewhere, ${clock(unknown)} unknown.`;
 }

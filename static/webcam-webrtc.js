@@ -22,8 +22,8 @@
 
     /**
      * @param {object} options
-     * @param {string | ((learner: {userId: number, moduleId: number, sectionId: number | null}) => string | Promise<string>)} options.token
-     *   a JWT for this learner and lesson, or a function that fetches one: on the start and for each reconnection
+     * @param {string | ((learner: object) => string | Promise<string>)} options.token a JWT for this learner and
+     *   lesson, or a function of `{userId, moduleId, sectionId}` that fetches one, for each connection
      * @param {(update: object) => void} [options.onTrackingUpdate] the old payload, with more fields
      * @param {(connected: boolean, state: string) => void} [options.onConnectionChange]
      * @param {(error: {type: string, message: string}) => void} [options.onError]

@@ -38,13 +38,13 @@ export const PROBLEMS = {
     "Click the camera symbol beside the page’s address, allow the camera, and try again.",
   ],
   NO_CAMERA: ["No camera found", "Plug one in, or open a laptop’s lid or a privacy shutter, and try again."],
-  CAMERA_IN_USE: ["The camera is busy", "Close other programs and tabs that use it, such as video calls, and try again."],
+  CAMERA_IN_USE: ["The camera is busy", "Close other programs and tabs that use it, such as video calls."],
   CAMERA_ERROR: ["The camera does not work here", "Check that it is plugged in and that this page’s address is right."],
   TOKEN_ERROR: ["This page was not let in", "Reload the page. If that does not help, sign in to your course again."],
   SERVER_FULL: ["The server is full", "Everything is all right with your camera. Try again in a minute."],
   RATE_LIMITED: ["A little too fast", "Wait half a minute, then try again."],
   REPLACED: ["Open in another window", "The run goes on there. To have it here instead, start again."],
-  CONNECTION_ERROR: ["No connection", "Check that you are online, and that no firewall or VPN is in the way, then try again."],
+  CONNECTION_ERROR: ["No connection", "Check that you are online and that no firewall or VPN is in the way."],
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
 };
 

@@ -43,6 +43,15 @@ PAGE = """<!doctype html>
   }});
 </script>
 """
+REMEMBER_CONNECTIONS = """
+  window.peers = [];
+  RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...configuration) {
+      super(...configuration);
+      peers.push(this);
+    }
+  };
+"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,23 @@ async def test_a_lesson_from_initialize_to_disconnect(open_page: OpenPage, lesso
     row = await final_row(lesson_page.database_url, "user_id", 7)
     assert (row["module_id"], row["section_id"]) == (3, 2)
     assert row["focused_time_seconds"] + row["unfocused_time_seconds"] == row["total_time_seconds"] >= 1
+
+
+async def test_a_lost_connection_is_made_again_and_the_times_go_on(
+    open_page: OpenPage, lesson_page: LessonPage
+) -> None:
+    async with open_page() as page:
+        await page.add_init_script(REMEMBER_CONNECTIONS)
+        await page.goto(lesson_page.of(Learner(user_id=11, module_id=3)))
+        assert await page.evaluate("webcam.initialize(11, 3)") is True
+        before = await _update(page, "update.metrics.focused_time > 1")
+        await page.evaluate("peers.at(-1).close(); peers.at(-1).dispatchEvent(new Event('connectionstatechange'))")
+        await page.wait_for_function("peers.length === 2 && webcam.isConnected")
+        after = await _update(page, "update.is_focused")
+        assert after["metrics"]["focused_time"] >= before["metrics"]["focused_time"]
+        assert await page.evaluate("[peers.length, errors]") == [2, []]
+        await page.evaluate("webcam.disconnect()")
+    await final_row(lesson_page.database_url, "user_id", 11)
 
 
 async def test_a_second_window_takes_over(open_page: OpenPage, lesson_page: LessonPage) -> None:
