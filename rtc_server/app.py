@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import secrets
 import signal
 from collections.abc import AsyncIterator
@@ -49,8 +50,15 @@ from rtc_server.store.writer import FocusWriter
 
 def serve(settings: Settings, *, demo: bool) -> None:
     """Runs until SIGINT or SIGTERM. Raises SettingsError and StoreUnavailable before it listens."""
+    _allow_many_sockets()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, demo=demo))
+
+
+def _allow_many_sockets() -> None:
+    """A peer has a socket for each address of this host; systems often start programs with 1024 files at most."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(settings: Settings, *, demo: bool) -> None:
