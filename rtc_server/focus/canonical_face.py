@@ -1,9 +1,10 @@
 """A mean face to fit poses against: the mesh points that expressions hardly move.
 
 Derived by generalised Procrustes analysis (Gower 1975) of MediaPipe meshes of seven people and their
-mirror images, over frontal and turned frames. Chosen for spread and for a small spread of residuals
-between people and expressions: nose, forehead, temples, eye corners, upper cheeks; no mouth, jaw or
-brow. Unit: the distance between the outer eye corners, about 90 mm in adults (Farkas 1994: 86 to 92).
+mirror images, over frontal and turned frames. Chosen for spread and for small residuals between people
+and expressions: nose, forehead, eye corners, upper cheeks; no mouth, jaw or brow, and not the temples,
+which the mesh guesses once they are turned away.
+Unit: the distance between the outer eye corners, about 90 mm in adults (Farkas 1994: 86 to 92).
 Pitch 0 is defined as the top of the forehead (10) straight above the tip of the chin (152).
 x towards the picture's right edge for a face that looks into the camera, y down, z away from the camera.
 """
@@ -26,14 +27,10 @@ _MIDLINE = (  # mesh index, y, z
 _PAIRS = (  # mesh index on the picture's left, its mirror, |x|, y, z
     (33, 263, 0.500, -0.353, 0.136),
     (133, 362, 0.196, -0.344, 0.074),
-    (54, 284, 0.649, -0.739, 0.333),
     (103, 332, 0.544, -0.850, 0.196),
     (67, 297, 0.382, -0.926, 0.075),
     (109, 338, 0.207, -0.961, 0.003),
     (104, 333, 0.499, -0.753, 0.088),
-    (162, 389, 0.743, -0.454, 0.590),
-    (127, 356, 0.755, -0.276, 0.688),
-    (234, 454, 0.750, -0.109, 0.725),
     (101, 330, 0.387, -0.084, -0.005),
     (117, 346, 0.582, -0.171, 0.129),
     (116, 345, 0.694, -0.157, 0.266),
@@ -42,7 +39,7 @@ _PAIRS = (  # mesh index on the picture's left, its mirror, |x|, y, z
 )
 
 STABLE_POINTS = np.array([m[0] for m in _MIDLINE] + [p[0] for p in _PAIRS] + [p[1] for p in _PAIRS], dtype=np.intp)
-"""(41,): indices into the mesh."""
+"""(33,): indices into the mesh."""
 
 _positions = np.array(
     [(0.0, y, z) for _, y, z in _MIDLINE]
@@ -50,10 +47,10 @@ _positions = np.array(
     + [(x, y, z) for _, _, x, y, z in _PAIRS]
 )
 CANONICAL_FACE = _positions - _positions.mean(axis=0)
-"""(41, 3): where they are on the mean face, about their own mean."""
+"""(33, 3): where they are on the mean face, about their own mean."""
 
-SPREAD = float((CANONICAL_FACE**2).sum())
-"""Sum of squared distances from the mean: the denominator of the scale."""
+LEAST_SQUARES = CANONICAL_FACE @ np.linalg.inv(CANONICAL_FACE.T @ CANONICAL_FACE)
+"""(33, 3): seen.T @ LEAST_SQUARES is the linear map that best takes the mean face to the points seen."""
 
 EYE_POINTS = np.array([33, 133, 159, 145, 468, 263, 362, 386, 374, 473], dtype=np.intp)
 """Of the eye on the picture's left, then of the other: outer corner, inner corner, middle of the upper

@@ -1,8 +1,12 @@
-"""Where a head points, from its mesh: a Procrustes fit under perspective.
+"""Where a head points, from its mesh: the rotation nearest to the least-squares map from a mean face.
 
 Angles are taken against the line of sight, the line from the camera to the face: 0° is a face turned
 to the camera, wherever in the picture it is. That is what "turned to the screen" depends on: a camera
-stands at its screen, and a learner who slides along the desk keeps facing it.
+stands at its screen, and a learner who slides along the desk keeps facing it. It also spares a guess:
+against the line of sight a face looks the same through any lens, so the angles need no field of view
+(MediaPipe fits its mesh in weak perspective, too). Against the camera's axis, a face at the edge of a
+60° picture would be off by 30°. What is left of perspective, a near face's larger nose, costs less
+than a tenth of an angle at 40 cm.
 """
 
 import math
@@ -11,14 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtc_server.focus.canonical_face import CANONICAL_FACE, EYE_POINTS, SPREAD, STABLE_POINTS
+from rtc_server.focus.canonical_face import EYE_POINTS, LEAST_SQUARES, STABLE_POINTS
 from rtc_server.focus.state import Angles
-
-FIELD_OF_VIEW_DEG = 60.0
-"""Assumed, along the picture's longer side: laptop and USB webcams have 55 to 75. Against the line of
-sight the angles hardly depend on it: 50 or 75 in its place moves them by less than 2°."""
-
-_TANGENT = math.tan(math.radians(FIELD_OF_VIEW_DEG / 2))
 
 _USED = np.concatenate([STABLE_POINTS, EYE_POINTS])
 _STABLE = len(STABLE_POINTS)
@@ -32,7 +30,7 @@ class HeadPose:
 
     angles: Angles
     rotation: Matrix
-    """(3, 3): from the head's frame to the camera's, the camera looking straight at the face."""
+    """(3, 3): from the head's frame to that of a camera which looks straight at the face."""
     scale_px: float
     """Length of the canonical face's unit (outer eye corners) in pixels, unforeshortened."""
     eyes: Matrix
@@ -40,28 +38,23 @@ class HeadPose:
 
 
 def head_pose(points: NDArray[np.float32], width: int, height: int) -> HeadPose:
-    """Fit the canonical face to a mesh (478, 3) of a picture of width x height pixels."""
-    focal_px = max(width, height) / 2 / _TANGENT
+    """Fit the mean face to a mesh (478, 3) of a picture of width x height pixels."""
     mesh = points[_USED] * np.array((width, height, width), dtype=np.float64)
-    mesh -= (width / 2, height / 2, float(mesh[:_STABLE, 2].sum()) / _STABLE)
-    # The face's own depth sets how far each point is magnified; at the mean depth a pixel is a pixel.
-    mesh[:, :2] *= 1 + mesh[:, 2:] / focal_px
-    stable = mesh[:_STABLE]
-    middle = stable.sum(axis=0) / _STABLE
-    # Orthogonal Procrustes (Kabsch 1976): the rotation with the least squared distances.
-    left, singular, right = np.linalg.svd(stable.T @ CANONICAL_FACE)
-    fit = left @ right
-    if _is_mirrored(fit.tolist()):
-        fit -= 2 * np.outer(left[:, 2], right[2])
-        singular[2] *= -1
-    scale_px = max(float(singular.sum()) / SPREAD, 1e-6)
-    to_axis = _turn_to_axis(float(middle[0]), float(middle[1]), focal_px)
-    rotation = to_axis @ fit
+    fit = mesh[:_STABLE].T @ LEAST_SQUARES
+    # The mesh's depth lags behind when a head turns: it shows three quarters of the yaw that the points'
+    # places show. Depth's slope across the face is therefore taken from how its near and far parts
+    # shift sideways, which is the same thing in a rotation by yaw.
+    fit[2, 0] = -fit[0, 2]
+    left, stretch, right = np.linalg.svd(fit)
+    rotation = left @ right
+    if _is_mirrored(rotation.tolist()):
+        rotation -= 2 * np.outer(left[:, 2], right[2])
+    scale_px = max(float(stretch[0] + stretch[1]) / 2, 1e-6)
     return HeadPose(
         angles=Angles(*direction(-rotation[:, 2]), roll_deg=math.degrees(math.atan2(-rotation[0, 1], rotation[1, 1]))),
         rotation=rotation,
         scale_px=scale_px,
-        eyes=(mesh[_STABLE:] - middle) @ to_axis.T / scale_px,
+        eyes=(mesh[_STABLE:] - mesh[:_STABLE].sum(axis=0) / _STABLE) / scale_px,
     )
 
 
@@ -69,14 +62,6 @@ def direction(vector: Matrix) -> tuple[float, float]:
     """Yaw and pitch in degrees of a unit vector in the camera's frame; (0, 0, -1) looks into the camera."""
     x, y, z = float(vector[0]), float(vector[1]), float(vector[2])
     return math.degrees(math.atan2(x, -z)), math.degrees(math.asin(min(1.0, max(-1.0, -y))))
-
-
-def _turn_to_axis(x: float, y: float, focal: float) -> Matrix:
-    """The smallest rotation that brings the ray through (x, y) onto the optical axis."""
-    length = math.sqrt(x * x + y * y + focal * focal)
-    a, b, c = x / length, y / length, focal / length
-    k = 1 / (1 + c)
-    return np.array([[1 - a * a * k, -a * b * k, -a], [-a * b * k, 1 - b * b * k, -b], [a, b, c]])
 
 
 def _is_mirrored(matrix: list[list[float]]) -> bool:

@@ -14,12 +14,14 @@ from rtc_server.focus.state import FocusState, GazeDirection, Reason
 RETURN_SHARE = 0.85
 """Back on the screen below this share of a limit: wider than the mesh's jitter of 1°, so that a gaze
 on the line does not flicker."""
-CLOSED_OPENNESS = 0.35
-"""Lids this far down are closed, or the eyes look steeply down (PERCLOS counts from 0.2; a mesh seldom
-gets below 0.1 to 0.3 on closed lids, for its upper and lower lid never quite touch)."""
-REOPENED_OPENNESS = 0.45
-DESK_HEAD_PITCH_DEG = -8.0
-"""With lids low, a head this far below its neutral reads from the desk; one held up has its eyes closed."""
+CLOSED_OPENNESS = 0.4
+"""Lids this far down are closed, or the eyes look steeply down. The mesh's own lids never quite meet: on
+closed eyes they leave up to a third of the usual opening."""
+REOPENED_OPENNESS = 0.5
+DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
+"""With lids low, a head this far below its neutral reads from the desk, and one held higher has its eyes
+closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who
+reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
 HEAD_PITCH_LIMIT_DEG = 22.0
 """Beyond it the head alone says so, whatever the irises seem to do."""
 UNSURE_SHARE = 0.75
@@ -62,7 +64,8 @@ def judge_face(
     head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
     away, reason = _furthest(face, neutral, policy, eyes_seen=not closed)
     if closed:
-        desk = head_pitch < DESK_HEAD_PITCH_DEG
+        just_low, shut = DESK_HEAD_PITCH_DEG
+        desk = head_pitch < just_low + (shut - just_low) * max(0.0, 1 - openness / CLOSED_OPENNESS)
         certainty = min(1.0, abs(REOPENED_OPENNESS - openness) / REOPENED_OPENNESS)
         if away < 1 or reason in (Reason.LOOKING_DOWN, Reason.LOOKING_UP):
             reason = Reason.LOOKING_DOWN if desk else Reason.EYES_CLOSED

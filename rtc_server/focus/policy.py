@@ -17,7 +17,7 @@ class Policy:
     gaze_up_limit_deg: float = 15.0
     gaze_down_limit_deg: float = 15.0
     """Half the height of such a screen is 8°; the mesh knows up and down half as well as left and right."""
-    head_yaw_limit_deg: float = 23.0
+    head_yaw_limit_deg: float = 25.0
     """People turn their heads rather than hold their eyes beyond 20° or so (Stahl 1999): a head turned
     further has turned to something else, even if the eyes glance back."""
     glance_s: float = 0.4

@@ -15,7 +15,8 @@ MIN_SHARPNESS = 0.002
 MIN_EYE_DISTANCE_PX = 16.0
 """Between the outer eye corners: below, an iris is two pixels wide."""
 STILL = 0.0
-"""A camera's noise always moves something; no change at all is the same picture again."""
+"""A living face is never quite still: a face in a picture without any change is the same picture again.
+An empty room may well be still, once a codec has taken out the sensor's noise."""
 
 
 def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) -> Reason | None:

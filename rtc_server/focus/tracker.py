@@ -71,7 +71,7 @@ class FocusTracker:
         if measured and openness is not None and flaw is None:
             self._learn(measured, openness, judgement, at_s, elapsed_s)
         self._judgement = judgement
-        still = last_s is not None and observation.quality.change <= STILL
+        still = measured is not None and last_s is not None and observation.quality.change <= STILL
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
         for span in self._decision.step(at_s, kind):
             self._accumulator.add(span)

@@ -1,0 +1,144 @@
+"""A sitter who does exactly as told: scikit-image's public-domain portrait, moved through its own mesh.
+
+The portrait's mesh is turned in space, its lids and irises are shifted, and each triangle of the
+picture is painted where it comes to lie, far ones first. Behind and around the face, hair and room are
+stretched to fit. Angles are relative to the pose of the portrait itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+
+from rtc_server.focus.observation import FaceLandmarks
+from rtc_server.media.face_landmarker import FaceLandmarker
+
+Rgb = NDArray[np.uint8]
+WIDTH, HEIGHT = 640, 480
+SCALE, SHIFT = 1.7, (-60.0, 25.0)
+"""Of the portrait within the picture: the face is in its middle, as large as at 60 cm."""
+
+OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+"""The mesh's outline."""
+UPPER_LIDS = ((246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398))
+LOWER_LIDS = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
+CORNERS = ((33, 133), (263, 362))
+IRISES = (range(468, 473), range(473, 478))
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """What the sitter does, on top of what the portrait shows."""
+
+    yaw_deg: float = 0.0
+    """Towards the picture's right edge."""
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
+    lids_closed: float = 0.0
+    """0 as in the portrait, 1 shut."""
+    iris_right: float = 0.0
+    """How far the irises go to the picture's right, in eye widths."""
+    iris_down: float = 0.0
+    """The same downwards; the lids stay."""
+
+
+class Sitter:
+    """Made once, drawn many times."""
+
+    def __init__(self, landmarker: FaceLandmarker) -> None:
+        placed = np.array([[SCALE, 0, SHIFT[0]], [0, SCALE, SHIFT[1]]])
+        self.picture: Rgb = cv2.warpAffine(
+            skimage.data.astronaut(), placed, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        face = find_face(landmarker, self.picture)
+        assert face is not None
+        mesh = face.points.astype(np.float64) * (WIDTH, HEIGHT, WIDTH)
+        self._middle = mesh[:468].mean(axis=0)
+        oval = mesh[list(OVAL)]
+        hair = self._middle + (oval - self._middle) * (1.35, 1.35, 1.0)
+        hair[:, 2] += 0.3 * np.ptp(mesh[:, 0])
+        room = self._middle + (oval - self._middle) * (2.2, 2.2, 0.0)
+        frame = [(x, y, 0.0) for x in (0, WIDTH // 2, WIDTH - 1) for y in (0, HEIGHT - 1)]
+        self._points = np.concatenate([mesh, hair, room, np.array(frame)])
+        self._turning = len(mesh) + len(hair)
+        self._points[self._turning :, 2] = mesh[:, 2].max() + np.ptp(mesh[:, 0])
+        np.clip(self._points[:, :2], 0, (WIDTH - 1, HEIGHT - 1), out=self._points[:, :2])
+        self._triangles = _triangles(self._points[:, :2])
+
+    def draw(self, pose: Pose) -> Rgb:
+        points = self._points.copy()
+        _move_eyes(points, pose)
+        turned = points[: self._turning] - self._middle
+        points[: self._turning] = turned @ rotation(pose).T + self._middle
+        return self._paint(points)
+
+    def _paint(self, points: NDArray[np.float64]) -> Rgb:
+        """Each pixel learns which triangle covers it last, and from there where in the portrait it comes from."""
+        order = np.argsort(-points[self._triangles, 2].mean(axis=1))
+        targets = points[self._triangles, :2]
+        cover = np.full((HEIGHT, WIDTH), -1.0, np.float32)
+        for number in order:
+            corners = np.round(targets[number] * 16).astype(np.int32)
+            cv2.fillConvexPoly(cover, corners, float(number), shift=4)
+        y, x = np.nonzero(cover >= 0)
+        number = cover[y, x].astype(int)
+        corners = np.concatenate([targets, np.ones((len(targets), 3, 1))], axis=2)
+        back = np.linalg.pinv(corners) @ self._points[self._triangles, :2]
+        place = np.einsum("ni,nij->nj", np.stack([x, y, np.ones_like(x)], axis=1), back[number]).astype(np.float32)
+        source = np.indices((HEIGHT, WIDTH), dtype=np.float32)[::-1].transpose(1, 2, 0).copy()
+        source[y, x] = place
+        drawn: Rgb = cv2.remap(self.picture, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return drawn
+
+
+def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:
+    """The first face's mesh, fitted twice so that its region has settled as in a video."""
+    image = landmarker.picture(np.ascontiguousarray(picture))
+    for found in landmarker.find(image):
+        face = landmarker.mesh(image, found.region)
+        if face:
+            face = landmarker.mesh(image, face.region) or face
+            return face.landmarks
+    return None
+
+
+def rotation(pose: Pose) -> NDArray[np.float64]:
+    """(3, 3), in the picture's frame: x right, y down, z away. Yaw first, then pitch, then roll."""
+    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw_deg, pose.pitch_deg, pose.roll_deg))
+    about_y = np.array([[math.cos(yaw), 0, -math.sin(yaw)], [0, 1, 0], [math.sin(yaw), 0, math.cos(yaw)]])
+    about_x = np.array([[1, 0, 0], [0, math.cos(pitch), math.sin(pitch)], [0, -math.sin(pitch), math.cos(pitch)]])
+    about_z = np.array([[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+def _move_eyes(points: NDArray[np.float64], pose: Pose) -> None:
+    for upper, lower, (outer, inner), iris in zip(UPPER_LIDS, LOWER_LIDS, CORNERS, IRISES, strict=True):
+        width = np.linalg.norm(points[outer] - points[inner])
+        points[list(iris), 0] += pose.iris_right * width
+        points[list(iris), 1] += pose.iris_down * width
+        gap = points[list(lower)] - points[list(upper)]
+        points[list(upper)] += gap * pose.lids_closed
+        # What is hidden by the lid lies flat beneath it.
+        points[list(iris), 1] += (points[list(lower), 1].mean() - points[list(iris), 1]) * pose.lids_closed
+
+
+def _triangles(points: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Delaunay, by OpenCV: (n, 3) indices into the points."""
+    plane = cv2.Subdiv2D((0, 0, WIDTH, HEIGHT))
+    index = {plane.insert((float(x), float(y))): number for number, (x, y) in enumerate(points)}
+    triangles = []
+    for x1, y1, x2, y2, x3, y3 in plane.getTriangleList():
+        corners = tuple(index.get(_vertex(plane, x, y), -1) for x, y in ((x1, y1), (x2, y2), (x3, y3)))
+        if min(corners) >= 0:
+            triangles.append(corners)
+    return np.array(triangles, np.intp)
+
+
+def _vertex(plane: cv2.Subdiv2D, x: float, y: float) -> int:
+    return int(plane.findNearest((float(x), float(y)))[0])
