@@ -1,0 +1,120 @@
+"""`peers`: this server beside what others would build for the same job, in one run."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from bench.crowd import Crowd, Window, crowd
+from bench.figures import largest_carried
+from bench.old_page import old_pages
+from bench.processes import ROOT, MeasuredServer, our_server, running
+from bench.report import Goal, Report
+from bench.rival_packages import rival_python
+from bench.run import Run
+from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
+
+LEARNERS = 4
+MOST_MS = 200.0
+LEAST_ANSWERED = 0.9
+MOST_LEARNERS = 48
+CPU_AIM, BANDWIDTH_AIM = 0.5, 0.1
+OURS, OLD = "rtc-server", "old transport"
+COLUMNS = ("core_percent", "kbit_per_s", "p50_ms", "p95_ms", "mb_a_learner")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    name: str
+    start: Callable[[], AbstractAsyncContextManager[MeasuredServer]]
+    load: Callable[[MeasuredServer, EncodedClip, int], AbstractAsyncContextManager[Crowd]]
+
+
+def sides() -> list[Side]:
+    python = rival_python()
+
+    def rival(program: str, path: str) -> Callable[[], AbstractAsyncContextManager[MeasuredServer]]:
+        return lambda: running([python, str(ROOT / "bench" / "rivals" / f"{program}.py"), "{port}"], path)
+
+    return [
+        Side(f"{OURS}, full rate", lambda: our_server(adaptive=False), crowd),
+        Side(f"{OURS}, adaptive", lambda: our_server(adaptive=True), crowd),
+        Side("plain aiortc", rival("plain_aiortc", "/whip"), crowd),
+        Side("fastrtc", rival("with_fastrtc", "/whip"), crowd),
+        Side(OLD, rival("old_transport", ""), old_pages),
+    ]
+
+
+async def peers(run: Run) -> Report:
+    measured: dict[str, list[dict[str, float]]] = {}
+    for _ in range(run.runs):
+        for side in sides():
+            measured.setdefault(side.name, []).append(await _measure(run, side))
+            run.say(f"peers: {side.name}: {measured[side.name][-1]}")
+    rows: list[dict[str, Any]] = [
+        {"server": name, **{column: median(one[column] for one in found) for column in found[0]}}
+        for name, found in measured.items()
+    ]
+    return Report(
+        "peers",
+        f"Each alone on one core, with {LEARNERS} learners at {FRAMES_PER_S:.0f} frames a second, the same clip and "
+        "the same FaceMesh models; then as many as it carries with p95 at most "
+        f"{MOST_MS:.0f} ms and {LEAST_ANSWERED:.0%} of each learner's frames answered (adaptive: 5 a second). "
+        "For each learner: percent of a core, kbit/s both ways, memory added to the idle server. The old transport is "
+        "rebuilt from its description: base64 JPEG over Socket.IO to Flask; plain aiortc works as its server example "
+        "does; fastrtc as its documentation does for analysis on the server.",
+        rows,
+        _goals(rows),
+    )
+
+
+async def _measure(run: Run, side: Side) -> dict[str, float]:
+    async with side.start() as server:
+        await asyncio.sleep(1.0)
+        idle = server.usage().rss_bytes
+        async with side.load(server, run.clip, LEARNERS) as guests:
+            window = await guests.measure(run.seconds)
+    # A fresh one, which nobody who was turned away has left anything in.
+    async with side.start() as server:
+        learners = await largest_carried(lambda count: _carries(run, side, server, count), LEARNERS, MOST_LEARNERS)
+    return {
+        "core_percent": 100 * window.core_share,
+        "kbit_per_s": window.kbit_per_s,
+        "p50_ms": window.p50_ms,
+        "p95_ms": window.p95_ms,
+        "mb_a_learner": (window.server_rss_bytes - idle) / 2**20 / LEARNERS,
+        "learners": learners,
+    }
+
+
+async def _carries(run: Run, side: Side, server: MeasuredServer, count: int) -> bool:
+    try:
+        async with side.load(server, run.clip, count) as guests:
+            window = await guests.measure(run.seconds)
+    except (RuntimeError, TimeoutError):
+        return False
+    return _is_carried(window, adaptive="adaptive" in side.name)
+
+
+def _is_carried(window: Window, *, adaptive: bool) -> bool:
+    due_per_s = 5.0 if adaptive else LEAST_ANSWERED * FRAMES_PER_S
+    return window.p95_ms <= MOST_MS and window.fewest_updates >= due_per_s * window.seconds - 1
+
+
+def _goals(rows: list[dict[str, Any]]) -> list[Goal]:
+    ours, old = rows[0], next(row for row in rows if row["server"] == OLD)
+    rivals = [row for row in rows if not row["server"].startswith(OURS)]
+    behind = [
+        f"{column.replace('_', ' ')} of {row['server']}"
+        for row in rivals
+        for column in (*COLUMNS, "learners")
+        if (row[column] > ours[column] if column == "learners" else row[column] < ours[column])
+    ]
+    cpu, bandwidth = (ours[column] / old[column] for column in ("core_percent", "kbit_per_s"))
+    return [
+        Goal("ahead of each in every column, at full rate", ", ".join(behind) or "ahead", met=not behind),
+        Goal(f"at most {CPU_AIM} of the old transport's CPU", f"{cpu:.2f}", cpu <= CPU_AIM),
+        Goal(f"at most {BANDWIDTH_AIM} of its bandwidth", f"{bandwidth:.3f}", bandwidth <= BANDWIDTH_AIM),
+    ]
