@@ -111,6 +111,8 @@ export class FocusPeer {
   /** Ends it here and at the server. All is done before the first await: a closing page waits for nothing. */
   async close() {
     const resource = this.#resource;
+    // The channel is quicker than a DELETE, which a browser may have to ask leave for first.
+    if (resource) this.send("stop");
     const deleted = resource && this.#server.disconnect(resource);
     this.abandon();
     await deleted;

@@ -1,5 +1,6 @@
 """A page of the platform's, written for `WebcamWebSocket`: the class renamed, a token added, nothing else."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -133,6 +134,15 @@ async def test_a_lost_connection_is_made_again_and_the_times_go_on(
         assert await page.evaluate("[peers.length, errors]") == [2, []]
         await page.evaluate("webcam.disconnect()")
     await final_row(lesson_page.database_url, "user_id", 11)
+
+
+async def test_leaving_the_page_ends_the_session(open_page: OpenPage, lesson_page: LessonPage) -> None:
+    async with open_page() as page:
+        await page.goto(lesson_page.of(Learner(user_id=12, module_id=3)))
+        assert await page.evaluate("webcam.initialize(12, 3)") is True
+        await page.goto("about:blank")
+        row = await final_row(lesson_page.database_url, "user_id", 12)
+    assert json.loads(row["session_data"])["end_reason"] == "stopped"
 
 
 async def test_a_second_window_takes_over(open_page: OpenPage, lesson_page: LessonPage) -> None:

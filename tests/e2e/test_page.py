@@ -78,6 +78,7 @@ async def test_the_page_comes_back_when_the_server_does(open_page: OpenPage, sql
             port = server.port
         await expect(page.locator("#connection")).to_have_attribute("data-state", "reconnecting")
         async with running_server("--demo", port=port, RTC_DATABASE_URL=sqlite_url):
+            await page.evaluate("dispatchEvent(new Event('online'))")
             await expect(page.locator("#connection")).to_have_attribute("data-state", "live")
             await expect(page.locator("#state")).to_have_text("Focused")
             await page.get_by_role("button", name="Stop").click()
