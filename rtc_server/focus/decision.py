@@ -16,9 +16,9 @@ from rtc_server.focus.state import FocusState, Reason, Span
 CLOSURE_S = 1.0
 """A shorter closure is a blink or a slow blink: blinks last 0.1 to 0.4 s (Schiffman 2001), and above
 a second microsleeps begin (Boyle et al. 2008)."""
-RETURN_S = 0.3
+RETURN_S = 0.25
 """The shortest look at the screen that counts: one fixation."""
-ABSENCE_S = 0.4
+ABSENCE_S = 0.3
 """A face that is lost for less was lost by the mesh, to a hand or a fast turn."""
 FLAW_S = 0.4
 """A picture too dark or blurred for less is a camera at its exposure."""

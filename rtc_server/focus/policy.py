@@ -11,7 +11,7 @@ class Policy:
 
     name: str
     version: int
-    gaze_yaw_limit_deg: float = 11.5
+    gaze_yaw_limit_deg: float = 11.0
     """Half the width of what is looked at: a 14-inch screen (31 cm) at 70 cm spans ±12.5°, at the edges
     of which nobody reads for long. Wider screens need a calibration."""
     gaze_up_limit_deg: float = 15.0
@@ -20,8 +20,8 @@ class Policy:
     head_yaw_limit_deg: float = 25.0
     """People turn their heads rather than hold their eyes beyond 20° or so (Stahl 1999): a head turned
     further has turned to something else, even if the eyes glance back."""
-    glance_s: float = 0.4
-    """A look away that is shorter is a glance: a fixation lasts 0.2 to 0.3 s (Rayner 1998), so this is
+    glance_s: float = 0.3
+    """A look away that is shorter is a glance: one fixation lasts 0.2 to 0.3 s (Rayner 1998), so this is
     the time to look away, see one thing and come back."""
     desk_allowance_s: float = 0.0
     """Looking down counts as focused for so long at a stretch: notes are being taken."""

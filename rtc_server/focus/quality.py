@@ -9,7 +9,7 @@ skin by less than the noise of a webcam's sensor."""
 MIN_ROOM_BRIGHTNESS = 12.0
 """Without a face: in a darker picture nobody would have been found even if somebody were there."""
 MIN_CONTRAST = 4.0
-"""Standard deviation of luma. Behind a cover or in fog there is no picture to speak of."""
+"""Standard deviation of luma over a face. Without a face there is no floor: a blank wall shows nobody."""
 MIN_SHARPNESS = 0.002
 """Variance of the Laplacian over that of the luma itself: free of light and contrast."""
 MIN_EYE_DISTANCE_PX = 16.0
@@ -23,9 +23,7 @@ def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) ->
     """Why this picture must not be judged; None when it may. `eye_distance_px` of the watched face, if any."""
     quality = observation.quality
     if eye_distance_px is None:
-        if quality.brightness < MIN_ROOM_BRIGHTNESS:
-            return Reason.LOW_LIGHT
-        return Reason.LOW_CONTRAST if quality.contrast < MIN_CONTRAST else None
+        return Reason.LOW_LIGHT if quality.brightness < MIN_ROOM_BRIGHTNESS else None
     if quality.brightness < MIN_FACE_BRIGHTNESS:
         return Reason.LOW_LIGHT
     if quality.contrast < MIN_CONTRAST:
