@@ -12,6 +12,7 @@ from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 from pydantic import ValidationError
 
+from rtc_server.peer.aiortc_guard import send_now
 from rtc_server.peer.messages import (
     CLIENT_MESSAGE,
     MAX_MESSAGE_BYTES,
@@ -61,8 +62,11 @@ class MetricsChannel:
     def update(self, text: str) -> None:
         """Send on `focus`, unless an earlier one is still waiting."""
         channel = self._focus
-        if channel is not None and channel.readyState == "open" and channel.bufferedAmount == 0:
-            _send(channel, text)
+        if channel is not None and channel.readyState == "open":
+            try:
+                send_now(channel, text)
+            except ConnectionError:
+                logger.debug("an update was not sent", exc_info=True)
 
     def tell(self, message: Message) -> None:
         """Send on `control` where the client opened it, else on `focus`."""

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import pylibsrtp
 from aiortc import (
@@ -27,8 +26,6 @@ from rtc_server.peer.ice_gathering import IceGathering, gather_with
 CLOSE_DEADLINE_S = 3.0
 FLUSH_DEADLINE_S = 0.3
 FLUSH_STEP_S = 0.01
-
-Argument = TypeVar("Argument")
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +75,7 @@ class Connection:
         self._dtls: RTCDtlsTransport | None = None
         self._closed = False
         self._pc.on("connectionstatechange", self._state_changed)
-        self._pc.on("datachannel", self._guarded(events.channel))
+        self._pc.on("datachannel", self._channel_opened)
 
     async def accept(self, offer_sdp: str) -> str:
         """aiortc's answer. Raises OfferMalformed, OfferUnacceptable; then nothing but `close` is left to call."""
@@ -142,9 +139,8 @@ class Connection:
         """From here on each datagram meets a DatagramGate; the few that came before are forgotten."""
         assert self._dtls is not None
         ice = self._dtls.transport._connection
-        on_rtp, on_rtcp = self._guarded(self._events.rtp), self._guarded(self._events.rtcp)
         for protocol in ice._protocols:
-            DatagramGate(protocol, ice, self._dtls, on_rtp, on_rtcp)
+            DatagramGate(protocol, ice, self._dtls, self._events.rtp, self._events.rtcp, self._events.failed)
         while not ice._queue.empty():
             ice._queue.get_nowait()
 
@@ -156,18 +152,13 @@ class Connection:
         for protocol in self._dtls.transport._connection._protocols:
             protocol.transport.abort()
 
-    # -- handlers
+    # -- handlers: one that raises would break aiortc's loops, so it ends its own peer instead
 
-    def _guarded(self, handler: Callable[[Argument], None]) -> Callable[[Argument], None]:
-        """A handler that raises would break aiortc's loops: it ends its own peer instead."""
-
-        def guarded(argument: Argument) -> None:
-            try:
-                handler(argument)
-            except Exception as error:
-                self._events.failed(error)
-
-        return guarded
+    def _channel_opened(self, channel: RTCDataChannel) -> None:
+        try:
+            self._events.channel(channel)
+        except Exception as error:
+            self._events.failed(error)
 
     def _state_changed(self) -> None:
         try:

@@ -13,6 +13,8 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.ice import Connection as IceConnection
 from aiortc import RTCDtlsTransport
 
+from rtc_server.peer.aiortc_guard.data_path import receive_record
+
 MAX_DATAGRAM_BYTES = 1500
 MAX_SSRCS = 8
 """Of RTP and RTCP together. libsrtp keeps state for each; aiortc's RTCP task dies of 300."""
@@ -36,13 +38,16 @@ class DatagramGate:
         dtls: RTCDtlsTransport,
         on_rtp: Callable[[bytes], None],
         on_rtcp: Callable[[bytes], None],
+        on_failure: Callable[[Exception], None],
     ) -> None:
+        """`on_failure` hears of a bug behind the gate, which must end this connection and no other."""
         self._protocol = protocol
         self._pass_on = protocol.datagram_received
         self._ice = ice
         self._dtls = dtls
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
+        self._on_failure = on_failure
         self._ssrcs: set[bytes] = set()
         self._known: set[Address] = set()
         self._media_from: Address | None = None
@@ -55,12 +60,15 @@ class DatagramGate:
         if not 0 < len(data) <= MAX_DATAGRAM_BYTES:
             return
         first = data[0]
-        if 128 <= first <= 191:
-            self._media(data, (addr[0], addr[1]))
-        elif first <= 3:
-            self._stun(data, (addr[0], addr[1]))
-        elif 20 <= first <= 63:
-            self._dtls_record(data, (addr[0], addr[1]))
+        try:
+            if 128 <= first <= 191:
+                self._media(data, (addr[0], addr[1]))
+            elif first <= 3:
+                self._stun(data, (addr[0], addr[1]))
+            elif 20 <= first <= 63:
+                self._dtls_record(data, (addr[0], addr[1]))
+        except Exception as error:
+            self._on_failure(error)
 
     def _media(self, data: bytes, address: Address) -> None:
         session = self._dtls._rx_srtp
@@ -94,7 +102,17 @@ class DatagramGate:
 
     def _dtls_record(self, data: bytes, address: Address) -> None:
         # Until the handshake is done a forged alert would end it: only who passed an ICE check is heard.
-        if self._is_known(address) and self._ice._queue.qsize() < MAX_QUEUED:
+        if not self._is_known(address):
+            return
+        waiting = self._ice._queue
+        try:
+            if waiting.empty() and receive_record(self._dtls, data):
+                return
+        except ConnectionError:
+            # As aiortc's task is told of a lost connection, which it then closes.
+            waiting.put_nowait(None)
+            return
+        if waiting.qsize() < MAX_QUEUED:
             self._ice.data_received(data, self._protocol.local_candidate.component)
 
     def _is_known(self, address: Address) -> bool:
