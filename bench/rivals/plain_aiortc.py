@@ -12,6 +12,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerCo
 from aiortc.mediastreams import MediaStreamError
 
 from bench.rivals.judging import Judge
+from bench.rivals.rtp_time import keep_rtp_timestamps
 
 peers: dict[str, RTCPeerConnection] = {}
 tasks: set["asyncio.Task[None]"] = set()
@@ -50,7 +51,7 @@ async def judge(track: MediaStreamTrack, channels: dict[str, RTCDataChannel]) ->
             frame = await track.recv()
             update = judge.update(frame.to_ndarray(format="rgb24"))
             if "focus" in channels:
-                channels["focus"].send(json.dumps(update | {"rtp_timestamp": frame.pts & 0xFFFFFFFF}))
+                channels["focus"].send(json.dumps(update | {"rtp_timestamp": frame.pts}))
     except MediaStreamError:
         return
 
@@ -61,6 +62,7 @@ async def deleted(request: web.Request) -> web.Response:
 
 
 if __name__ == "__main__":
+    keep_rtp_timestamps()
     application = web.Application()
     application.add_routes([web.post("/whip", offered), web.delete("/whip/{name}", deleted)])
     web.run_app(application, host="127.0.0.1", port=int(sys.argv[1]), print=None)

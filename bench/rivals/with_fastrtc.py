@@ -17,6 +17,7 @@ from fastrtc.utils import current_channel
 from numpy.typing import NDArray
 
 from bench.rivals.judging import Judge
+from bench.rivals.rtp_time import keep_rtp_timestamps
 
 judges: dict[str, Judge] = {}
 
@@ -35,7 +36,7 @@ def _rtp_timestamp() -> int:
     while caller is not None:
         frame = caller.f_locals.get("frame")
         if hasattr(frame, "pts"):
-            return int(frame.pts) & 0xFFFFFFFF
+            return int(frame.pts)
         caller = caller.f_back
     return 0
 
@@ -61,4 +62,5 @@ async def deleted(name: str) -> Response:
 
 
 if __name__ == "__main__":
+    keep_rtp_timestamps()
     uvicorn.run(application, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
