@@ -15,9 +15,13 @@ from tests.deployment.dockerfile import Instruction
 
 ROOT = Path(__file__).parents[2]
 BUILD, FINAL = dockerfile.read(ROOT / "Dockerfile")
-# python:3.11-slim-bookworm for amd64, unpacked, with room to grow.
 BASE_IMAGE_MB = 160
+"""python:3.11-slim-bookworm for amd64, unpacked, with room to grow."""
+BYTECODE_SHARE = 1.1
+"""Of what is installed, with the modules compiled, which the test leaves out."""
 IMAGE_LIMIT_MB = 900
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_both_stages_have_the_same_pinned_base() -> None:
@@ -69,15 +73,18 @@ def test_the_build_sees_exactly_what_it_copies() -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The build stage's file system, with its absolute paths moved under a temporary folder."""
     root = tmp_path_factory.mktemp("image")
-    programs = root / "usr/local/bin"
-    programs.mkdir(parents=True)
-    (programs / "python").symlink_to(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
-    # Without PIP_NO_CACHE_DIR: what `make setup` fetched need not be fetched again.
-    variables = {name: value for name, value in dockerfile.environment(BUILD).items() if name != "PIP_NO_CACHE_DIR"}
+    host = root / "usr/local"
+    subprocess.run([sys.executable, "-m", "venv", host], check=True)
+    # As the base image has it; older ones take a minute longer to look through an index.
+    subprocess.run([host / "bin/python", "-m", "pip", "-qq", "install", "--upgrade", "pip"], check=True)
+    variables = dockerfile.environment(BUILD)
+    # What `make setup` fetched need not be fetched again, and compiling every module takes half of the time.
+    del variables["PIP_NO_CACHE_DIR"]
+    variables["PIP_NO_COMPILE"] = "1"
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("RTC_", "PYTHON", "VIRTUAL"))
     }
-    inherited["PATH"] = f"{programs}:/usr/bin:/bin"
+    inherited["PATH"] = f"{host}/bin:/usr/bin:/bin"
     folder = root
     for instruction in BUILD.instructions:
         match instruction.name:
@@ -117,7 +124,7 @@ def test_each_run_line_works_and_the_result_is_a_server(built: Path, tmp_path: P
 def test_the_image_is_small_and_holds_no_tool_to_build_with(built: Path) -> None:
     venv = built / "opt/rtc-server"
     size_mb = sum(path.lstat().st_size for path in venv.rglob("*") if not path.is_symlink()) / 1e6
-    assert size_mb < IMAGE_LIMIT_MB - BASE_IMAGE_MB
+    assert size_mb * BYTECODE_SHARE < IMAGE_LIMIT_MB - BASE_IMAGE_MB
     assert not {path.name for path in (venv / "bin").iterdir()} & {"pip", "pip3", "gcc", "cc", "hatchling"}
     assert not list(venv.glob("lib/python3.*/site-packages/pip"))
 

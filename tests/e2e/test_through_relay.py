@@ -1,8 +1,10 @@
 """Learners whose firewall lets nothing through but the relay: under each transport a whole run, to its row."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,12 @@ LOCAL_CANDIDATE = """async () => {
   return { candidateType, relayProtocol };
 }"""
 
+RELAY_POLICY = """
+  const Native = RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(configuration) { super({ ...configuration, iceTransportPolicy: "relay" }); }
+  };
+"""
 REMOTE_CANDIDATE = """async () => {
   const reports = [...(await connections.at(-1).getStats()).values()];
   const pair = reports.find((report) => report.type === "candidate-pair" && report.nominated);
@@ -142,3 +150,27 @@ async def test_a_server_that_only_the_relay_can_reach(
         await page.get_by_role("button", name="Stop").click()
         await expect(page.get_by_role("heading", name="What was stored")).to_be_visible(timeout=PATIENCE_MS)
         await page.context.close()
+
+
+async def test_the_check_page_finds_each_way_and_counts_no_time(
+    browser_behind_firewall: Browser, relay: RunningRelay, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.sqlite3"
+    settings = {
+        "RTC_DATABASE_URL": f"sqlite+aiosqlite:///{rows}",
+        "RTC_TURN_URLS": ",".join(relay.urls),
+        "RTC_TURN_SECRET": SECRET,
+        "RTC_ICE_ADDRESSES": "127.0.0.1",
+    }
+    async with running_server("--demo", **settings) as server:
+        context = await browser_behind_firewall.new_context(permissions=["camera"])
+        page = await context.new_page()
+        await page.add_init_script(RELAY_POLICY)
+        await page.goto(f"{server.url}check")
+        await page.get_by_role("button", name="Check this computer").click()
+        await expect(page.locator("#verdict")).to_contain_text("through the relay only", timeout=2 * PATIENCE_MS)
+        for transport in ("udp", "tcp", "tls"):
+            await expect(page.locator(f"#turn-{transport}")).to_have_attribute("data-outcome", "ok")
+        await context.close()
+    with contextlib.closing(sqlite3.connect(rows)) as connection:
+        assert connection.execute("SELECT total_time_seconds FROM eye_tracking_sessions").fetchall() == [(0,)]
