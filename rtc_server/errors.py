@@ -153,6 +153,12 @@ class ObservationsUnreadable(RtcServerError):
     code = "observations_unreadable"
 
 
+class CalibrationFailed(RtcServerError):
+    """The dots were not looked at, or the eyes were not seen; trying again may help."""
+
+    code = "calibration_failed"
+
+
 class OutputUnwritable(RtcServerError):
     """A file that was asked for cannot be written."""
 

@@ -16,6 +16,8 @@ from rtc_server.focus.state import FocusState, Reason, Span
 CLOSURE_S = 1.0
 """A shorter closure is a blink or a slow blink: blinks last 0.1 to 0.4 s (Schiffman 2001), and above
 a second microsleeps begin (Boyle et al. 2008)."""
+BLINK_S = 0.45
+"""A look down is told from a blink, in which the lids pass through the same places, by lasting longer."""
 RETURN_S = 0.25
 """The shortest look at the screen that counts: one fixation."""
 ABSENCE_S = 0.3
@@ -104,4 +106,6 @@ class Decision:
             return FROZEN_S if reason is Reason.FROZEN else FLAW_S
         if reason is Reason.EYES_CLOSED:
             return CLOSURE_S
+        if reason is Reason.LOOKING_DOWN:
+            return max(BLINK_S, self.policy.glance_s)
         return ABSENCE_S if reason is Reason.NO_FACE else self.policy.glance_s

@@ -80,24 +80,47 @@ def judge_face(
 
 def _furthest(face: FaceMeasurement, neutral: Neutral, policy: Policy, *, eyes_seen: bool) -> tuple[float, Reason]:
     """The greatest distance from the neutral, in units of its limit, and what it is."""
+    limits = _limits(neutral, policy)
     head_yaw = face.head.yaw_deg - neutral.head_yaw.mean
     head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
-    unsure_head = UNSURE_SHARE * neutral.head_pitch.deviation
     distances = [
-        (abs(head_yaw) / (policy.head_yaw_limit_deg + UNSURE_SHARE * neutral.head_yaw.deviation), Reason.HEAD_TURNED),
+        (abs(head_yaw) / (limits.head_yaw_deg + UNSURE_SHARE * neutral.head_yaw.deviation), Reason.HEAD_TURNED),
         (
-            abs(head_pitch) / (HEAD_PITCH_LIMIT_DEG + unsure_head),
+            abs(head_pitch) / (HEAD_PITCH_LIMIT_DEG + UNSURE_SHARE * neutral.head_pitch.deviation),
             Reason.LOOKING_UP if head_pitch > 0 else Reason.LOOKING_DOWN,
         ),
     ]
     if eyes_seen:
         yaw = face.gaze.yaw_deg - neutral.gaze_yaw.mean
         pitch = face.gaze.pitch_deg - neutral.gaze_pitch.mean
-        yaw_limit = policy.gaze_yaw_limit_deg + UNSURE_SHARE * neutral.gaze_yaw.deviation
-        pitch_limit = policy.gaze_up_limit_deg if pitch > 0 else policy.gaze_down_limit_deg
-        pitch_limit += UNSURE_SHARE * neutral.gaze_pitch.deviation
+        pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
         distances += [
-            (abs(yaw) / yaw_limit, Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT),
-            (abs(pitch) / pitch_limit, Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN),
+            (
+                abs(yaw) / (limits.yaw_deg + UNSURE_SHARE * neutral.gaze_yaw.deviation),
+                Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT,
+            ),
+            (
+                abs(pitch) / (pitch_limit + UNSURE_SHARE * neutral.gaze_pitch.deviation),
+                Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN,
+            ),
         ]
     return max(distances, key=lambda distance: distance[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    yaw_deg: float
+    up_deg: float
+    down_deg: float
+    head_yaw_deg: float
+
+
+def _limits(neutral: Neutral, policy: Policy) -> _Limits:
+    """The policy's, until the learner's own screen is known."""
+    screen = neutral.screen
+    if screen is None:
+        return _Limits(
+            policy.gaze_yaw_limit_deg, policy.gaze_up_limit_deg, policy.gaze_down_limit_deg, policy.head_yaw_limit_deg
+        )
+    yaw, pitch = screen.half_width_deg + screen.margin_deg, screen.half_height_deg + screen.margin_deg
+    return _Limits(yaw, pitch, pitch, max(policy.head_yaw_limit_deg, yaw))

@@ -10,6 +10,7 @@ start holds one steady pose outside the prior (a camera beside the screen) is be
 import math
 from dataclasses import dataclass
 
+from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.gaze import USUAL_APERTURE
 from rtc_server.focus.measurement import FaceMeasurement
 
@@ -50,6 +51,11 @@ class _Channel:
         moved = self.mean + (value - self.mean) * seconds / self.weight_s
         self.mean = min(self.high, max(self.low, moved))
 
+    def set(self, value: float, seconds: float) -> None:
+        """Known now, as if watched for so long; even where no prior would have it."""
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        self.mean, self.weight_s = value, PRIOR_WEIGHT_S + seconds
+
 
 class Neutral:
     """Running estimate; feed it with `learn` and `watch_steady`."""
@@ -65,6 +71,8 @@ class Neutral:
             _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
             _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
         )
+        self.screen: Calibration | None = None
+        """The learner's own screen, once they have calibrated."""
         self._steady_s = 0.0
         self._steady_pose: tuple[float, float, float, float] | None = None
 
@@ -85,6 +93,12 @@ class Neutral:
         for weight, aperture, usual in zip(face.eye_weights, face.apertures, self._apertures, strict=True):
             usual.learn(aperture, seconds * min(1.0, 2 * weight))
         self._steady_pose = None
+
+    def calibrate(self, screen: Calibration) -> None:
+        """The middle of the screen is known now; learning goes on from there."""
+        self.screen = screen
+        for channel, value in ((self.gaze_yaw, screen.centre.yaw_deg), (self.gaze_pitch, screen.centre.pitch_deg)):
+            channel.set(value, MEMORY_S / 2)
 
     @property
     def learned_s(self) -> float:
@@ -111,7 +125,5 @@ class Neutral:
     def _adopt(self, pose: tuple[float, float, float, float]) -> None:
         channels = (self.head_yaw, self.head_pitch, self.gaze_yaw, self.gaze_pitch)
         for channel, value in zip(channels, pose, strict=True):
-            channel.low, channel.high = min(channel.low, value), max(channel.high, value)
-            channel.mean = value
-            channel.weight_s = PRIOR_WEIGHT_S + STEADY_S / 2
+            channel.set(value, STEADY_S / 2)
         self._steady_pose = None

@@ -1,6 +1,7 @@
 """The one door to the judgement: observations in, snapshots and spans out. Pure; one for each FocusSession."""
 
 from rtc_server.focus.accumulator import Accumulator
+from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
 from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face
 from rtc_server.focus.measurement import FaceMeasurement, measure
@@ -35,6 +36,7 @@ class FocusTracker:
         self._paused = False
         self._down_since_s: float | None = None
         self._company_since_s: float | None = None
+        self._calibrator: Calibrator | None = None
         self._company_booked_s = 0.0
         self._now_s = 0.0
         self._snapshot = FocusSnapshot(
@@ -78,6 +80,8 @@ class FocusTracker:
         self._count_company(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
+        if measured and eyes_seen and self._calibrator:
+            self._calibrator.add(measured.gaze, at_s)
         self._snapshot = self._said(
             head=measured.head if measured else None,
             gaze=measured.gaze if measured and eyes_seen else None,
@@ -125,6 +129,39 @@ class FocusTracker:
     def multiple_faces_spans(self) -> tuple[tuple[float, float], ...]:
         """When a second person was in the picture, as [start, end) in media time."""
         return self._accumulator.multiple_faces
+
+    def look_at(self, x: float, y: float) -> None:
+        """Calibration: from now on the page shows a dot here, in screen widths and heights from the top left."""
+        if self._calibrator is None:
+            self._calibrator = Calibrator()
+        self._calibrator.look_at(x, y, self._now_s)
+
+    def finish_calibration(self) -> Calibration:
+        """All dots were shown: judge by the learner's own screen from now on, unless the quality is poor.
+
+        :raises CalibrationFailed: the dots were not looked at, or the eyes were not seen.
+        """
+        calibrator, self._calibrator = self._calibrator or Calibrator(), None
+        calibration = calibrator.finish()
+        self.calibrate(calibration)
+        return calibration
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Judge by a screen that is known already, as after a reconnect. One of poor quality changes nothing."""
+        if calibration.quality is not Quality.POOR:
+            self._neutral.calibrate(calibration)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The one that judges; None without one."""
+        return self._neutral.screen
+
+    @property
+    def calibration_drifted(self) -> bool:
+        """The learner or the camera has moved since: it is time to calibrate again."""
+        screen = self._neutral.screen
+        usual = Angles(self._neutral.gaze_yaw.mean, self._neutral.gaze_pitch.mean)
+        return screen is not None and screen.drift_deg(usual) > DRIFT_DEG
 
     def _judge(self, face: FaceMeasurement | None, openness: float | None, flaw: Reason | None) -> Judgement:
         if flaw is not None:

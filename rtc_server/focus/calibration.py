@@ -1,0 +1,115 @@
+"""The screen's place and extent in this learner's gaze angles, learned from looking at five dots.
+
+The page shows a dot at each of `TARGETS` in turn; the gaze towards each is the median over the time the
+eyes rested on it. An affine map from screen to gaze is fitted to the five, which also takes up kappa, the
+camera's place and the mesh's own bias. Its error is that of predicting each dot from the other four.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from rtc_server.errors import CalibrationFailed
+from rtc_server.focus.state import Angles
+
+TARGETS = ((0.5, 0.5), (0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+"""In widths and heights of the screen from its top left corner. Two seconds each, so 10 s in all."""
+SETTLE_S = 0.7
+"""The eyes need so long to find a new dot: 0.2 s to start, 0.1 s to move, and time to notice it."""
+MIN_SAMPLES = 5
+"""A median of fewer says little."""
+MIN_EXTENT_DEG = 3.0
+"""A phone at 60 cm spans 6°. Dots that seem closer together than this were not looked at."""
+GOOD_DEG, FAIR_DEG = 2.5, 5.0
+"""Webcam gaze from meshes is good to 3 to 5° at best; twice that would blur a laptop's screen into its surroundings."""
+DRIFT_DEG = 5.0
+"""The learner's usual gaze on the screen has moved by more: the seat or the camera has."""
+MARGIN_DEG = 3.0
+"""Around the screen, at least: its frame is no distraction."""
+
+
+class Quality(StrEnum):
+    GOOD = "good"
+    FAIR = "fair"
+    POOR = "poor"
+    """Not to be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Where this learner's screen is, in gaze angles against the line of sight."""
+
+    centre: Angles
+    half_width_deg: float
+    half_height_deg: float
+    error_deg: float
+    """Mean error of predicting each dot's gaze from the other dots."""
+
+    @property
+    def quality(self) -> Quality:
+        if self.error_deg <= GOOD_DEG:
+            return Quality.GOOD
+        return Quality.FAIR if self.error_deg <= FAIR_DEG else Quality.POOR
+
+    @property
+    def margin_deg(self) -> float:
+        """How far outside the screen a gaze may seem to be and still be on it."""
+        return max(MARGIN_DEG, 1.5 * self.error_deg)
+
+    def drift_deg(self, usual: Angles) -> float:
+        """How far the usual gaze has moved from the screen's centre since."""
+        return math.hypot(usual.yaw_deg - self.centre.yaw_deg, usual.pitch_deg - self.centre.pitch_deg)
+
+
+class Calibrator:
+    """Collects gaze while the page shows its dots."""
+
+    def __init__(self) -> None:
+        self._samples: dict[tuple[float, float], list[tuple[float, float]]] = {}
+        self._target: tuple[float, float] | None = None
+        self._since_s = 0.0
+
+    def look_at(self, x: float, y: float, at_s: float) -> None:
+        """From now on a dot is shown here, in screen widths and heights."""
+        self._target, self._since_s = (x, y), at_s
+        self._samples[x, y] = []
+
+    def add(self, gaze: Angles, at_s: float) -> None:
+        """The gaze in one frame, with open eyes."""
+        if self._target is not None and at_s - self._since_s >= SETTLE_S:
+            self._samples[self._target].append((gaze.yaw_deg, gaze.pitch_deg))
+
+    def finish(self) -> Calibration:
+        """:raises CalibrationFailed: too little was seen, or the dots were not looked at."""
+        if len(self._samples) < len(TARGETS) or any(len(seen) < MIN_SAMPLES for seen in self._samples.values()):
+            raise CalibrationFailed("The eyes were not seen long enough at each dot.")
+        gazes = [np.median(np.array(seen), axis=0) for seen in self._samples.values()]
+        return fitted(list(self._samples), [(float(yaw), float(pitch)) for yaw, pitch in gazes])
+
+
+def fitted(targets: Sequence[tuple[float, float]], gazes: Sequence[tuple[float, float]]) -> Calibration:
+    """Fit the gaze (yaw, pitch) towards each target; at least five of them, not in a line.
+
+    :raises CalibrationFailed: the gaze did not follow the dots.
+    """
+    places = np.array([(1.0, x - 0.5, y - 0.5) for x, y in targets])
+    seen = np.array(gazes, dtype=np.float64)
+    affine = np.linalg.lstsq(places, seen, rcond=None)[0]
+    # The picture is not mirrored: what is on the learner's right, the screen's right, is on its left.
+    width, height = -float(affine[1, 0]), -float(affine[2, 1])
+    if min(width, height) < MIN_EXTENT_DEG:
+        raise CalibrationFailed("The gaze did not follow the dots.")
+    errors = []
+    for held in range(len(targets)):
+        others = np.arange(len(targets)) != held
+        rest = np.linalg.lstsq(places[others], seen[others], rcond=None)[0]
+        errors.append(float(np.linalg.norm(places[held] @ rest - seen[held])))
+    return Calibration(
+        centre=Angles(float(affine[0, 0]), float(affine[0, 1])),
+        half_width_deg=width / 2,
+        half_height_deg=height / 2,
+        error_deg=sum(errors) / len(errors),
+    )
