@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from sqlalchemy.engine import make_url
 
+from rtc_server.store.schema import focus_sessions
 from tests.camera import write_y4m
 from tests.databases import PrivateMariaDb
 from tests.e2e.server_process import running_server
@@ -89,7 +90,10 @@ def _print_message(message: ConsoleMessage) -> None:
 
 
 async def final_row(database_url: str, column: str, value: int) -> dict[str, Any]:
-    """The one row of `eye_tracking_sessions` that has this value, once the end of its session is in it."""
+    """The one row of `eye_tracking_sessions` that has this value, once the end of its session is in it.
+
+    Beside its columns, the `consent_at` of our own table.
+    """
     async with asyncio.timeout(PATIENCE_MS / 1000):
         while True:
             row = await asyncio.to_thread(_stored_row, database_url, column, value)
@@ -108,7 +112,11 @@ def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any]:
     )
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM eye_tracking_sessions WHERE {column} = %s", (value,))
+            cursor.execute(
+                "SELECT platform.*, own.consent_at FROM eye_tracking_sessions AS platform"
+                f" JOIN {focus_sessions.name} AS own ON own.platform_row_id = platform.id WHERE platform.{column} = %s",
+                (value,),
+            )
             (row,) = cursor.fetchall()
             return dict(row)
     finally:

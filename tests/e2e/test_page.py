@@ -1,6 +1,7 @@
 """The server's own page, as a newcomer meets it: consent, Start, the live state, Stop, the stored row."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import Page, expect
@@ -21,6 +22,7 @@ async def _start(page: Page) -> None:
 async def test_from_consent_to_the_stored_row(open_page: OpenPage, demo_server: DemoServer) -> None:
     async with open_page() as page:
         messages: list[str] = []
+        opened_at = datetime.now(UTC)
         page.on("console", lambda message: messages.append(message.text))
         await page.goto(demo_server.url)
         await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
@@ -45,6 +47,7 @@ async def test_from_consent_to_the_stored_row(open_page: OpenPage, demo_server: 
     assert row["focused_time_seconds"] + row["unfocused_time_seconds"] == row["total_time_seconds"]
     assert row["focused_time_seconds"] >= 2
     assert row["unfocused_time_seconds"] == 0
+    assert opened_at <= row["consent_at"].replace(tzinfo=UTC) <= datetime.now(UTC)
 
 
 async def test_paused_time_is_not_counted(open_page: OpenPage, demo_server: DemoServer) -> None:
