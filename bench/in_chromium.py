@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 
 from aiohttp import ClientSession, web
@@ -27,6 +28,7 @@ async def latency_in_chromium(server: MeasuredServer, seconds: float) -> dict[st
                 executable_path="/usr/bin/chromium",
                 args=[
                     "--no-sandbox",
+                    "--enable-experimental-web-platform-features",
                     "--use-fake-ui-for-media-stream",
                     "--use-fake-device-for-media-stream",
                     f"--use-file-for-fake-video-capture={camera}",
@@ -34,11 +36,12 @@ async def latency_in_chromium(server: MeasuredServer, seconds: float) -> dict[st
             )
             try:
                 page = await browser.new_page()
+                booted_at_ms = 1000 * (time.time() - time.monotonic())
                 await page.goto(str(page_server.make_url("/")))
-                found = await page.evaluate("([token, seconds]) => measure(token, seconds)", [token, seconds])
+                found = await page.evaluate("(given) => measure(...given)", [token, seconds, booted_at_ms])
             finally:
                 await browser.close()
-    return {name: (percentile(values, 50), percentile(values, 95)) for name, values in found.items() if values}
+    return {name: (percentile(values, 50), percentile(values, 95)) for name, values in found.items()}
 
 
 def _page_server(whip_url: str) -> web.Application:
