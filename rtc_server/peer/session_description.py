@@ -16,6 +16,8 @@ MAX_OFFER_BYTES = 32 * 1024
 MAX_SECTIONS = 8
 MAX_BITRATE_KBPS = 1_000
 """What a sender is told it may send: 640x480 at 15 frames a second needs about 500 kbit/s."""
+MAX_MESSAGE_BYTES = 16 * 1024
+"""Of one data-channel message that a client may send: enough for an answer to one that is too long."""
 
 _BASELINE_PROFILES = re.compile(r"42[0-9a-f]{4}", re.IGNORECASE)
 _ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]{4,256}")
@@ -100,13 +102,10 @@ def read_offer(sdp: str) -> Offer:
     )
 
 
-def write_answer(offer: Offer, answer: str, public_addresses: tuple[str, ...] = ()) -> str:
-    """aiortc's answer, with what WHIP asks for, a cap on the bitrate, and a refusal in each refused section's place.
-
-    `public_addresses` take the place of the host's own in candidates, where NAT maps them one to one.
-    """
+def write_answer(offer: Offer, answer: str) -> str:
+    """aiortc's answer, with what WHIP asks for, caps for the sender, and a refusal in each refused section's place."""
     session, sections = _split(answer)
-    written = [_answer_section(section, public_addresses) for section in sections]
+    written = [_answer_section(section) for section in sections]
     for index, refusal in offer.refused:
         written.insert(index, [refusal])
     if not offer.bundled:
@@ -269,22 +268,12 @@ def _split(sdp: str) -> tuple[list[str], list[list[str]]]:
     return session, sections
 
 
-def _answer_section(lines: list[str], public_addresses: tuple[str, ...]) -> list[str]:
+def _answer_section(lines: list[str]) -> list[str]:
     dropped = ("a=ssrc", "a=msid", "a=fingerprint:sha-384", "a=fingerprint:sha-512")
-    kept = [_public_candidate(line, public_addresses) for line in lines if not line.startswith(dropped)]
+    kept = [line for line in lines if not line.startswith(dropped)]
     if not lines[0].startswith("m=video"):
-        return kept
+        return [re.sub(r"^a=max-message-size:.*", f"a=max-message-size:{MAX_MESSAGE_BYTES}", line) for line in kept]
     after_connection = next(i for i, line in enumerate(kept) if line.startswith("c=")) + 1
     kept[after_connection:after_connection] = [f"b=AS:{MAX_BITRATE_KBPS}", f"b=TIAS:{MAX_BITRATE_KBPS * 1000}"]
     kept.insert(kept.index("a=rtcp-mux") + 1, "a=rtcp-mux-only")
     return kept
-
-
-def _public_candidate(line: str, public_addresses: tuple[str, ...]) -> str:
-    if not line.startswith("a=candidate:") or not public_addresses:
-        return line
-    parts = line.split()
-    same_version = [address for address in public_addresses if (":" in address) == (":" in parts[4])]
-    if same_version and parts[7] == "host":
-        parts[4] = same_version[0]
-    return " ".join(parts)

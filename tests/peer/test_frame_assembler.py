@@ -310,3 +310,33 @@ def test_after_a_black_out_it_goes_on_with_a_keyframe() -> None:
     left = check_what_left(network)
     assert left[-1].number == 59
     assert len([frame for frame in left if frame.keyframe]) == 2
+
+
+# -- H.264
+
+
+def test_h264_begins_with_parameters_and_goes_on_after_a_loss() -> None:
+    assembler = FrameAssembler("h264", lambda timestamp, arrived: arrived)
+    start = b"\x00\x00\x00\x01"
+
+    def take(sequence: int, timestamp: int, payload: bytes, now: float, *, marker: bool) -> list[EncodedFrame]:
+        return assembler.push(sequence, timestamp, marker, payload, now)
+
+    assert take(1, 0, b"\x41slice", 0.0, marker=True) == []
+    assert take(2, 3000, b"\x67sps", 0.1, marker=False) == []
+    assert take(3, 3000, b"\x68pps", 0.1, marker=False) == []
+    assert take(4, 3000, b"\x7c\x85idr-", 0.1, marker=False) == []
+    (keyframe,) = take(5, 3000, b"\x7c\x45end", 0.1, marker=True)
+    assert keyframe.data == start + b"\x67sps" + start + b"\x68pps" + start + b"\x65idr-end"
+    assert keyframe.keyframe
+    (frame,) = take(6, 6000, b"\x41slice", 0.2, marker=True)
+    assert (frame.data, frame.keyframe) == (start + b"\x41slice", False)
+
+    assert take(8, 9000, b"\x5cfragment without its start", 0.3, marker=True) == []
+    assert assembler.advance(0.3 + assembler.give_up_s) == []
+    feedback = assembler.feedback(0.3 + assembler.give_up_s)
+    assert feedback is not None
+    assert feedback.keyframe
+    assert take(9, 12000, b"\x41slice", 0.7, marker=True) == []
+    assert take(10, 15000, b"\x67sps", 0.8, marker=False) == []
+    assert len(take(11, 15000, b"\x65idr", 0.8, marker=True)) == 1
