@@ -13,6 +13,7 @@ const NETWORK_POLL_MS = 2000;
  */
 export class RoundTrip {
   #worker = null;
+  #closed = false;
   #sentAt = new Map();
   #measured = [];
   #networkMs = null;
@@ -22,8 +23,10 @@ export class RoundTrip {
   async start() {
     if (this.#worker || !("RTCRtpScriptTransform" in globalThis)) return;
     try {
-      this.#worker = await startWorker();
-      this.#worker.addEventListener("message", ({ data }) => this.#sent(data));
+      const worker = await startWorker();
+      if (this.#closed) return worker.terminate();
+      this.#worker = worker;
+      worker.addEventListener("message", ({ data }) => this.#sent(data));
     } catch {
       // The page's policy forbids workers: updates carry an estimate instead.
     }
@@ -54,6 +57,7 @@ export class RoundTrip {
   }
 
   close() {
+    this.#closed = true;
     this.#worker?.terminate();
     this.#worker = null;
     this.#sentAt.clear();
