@@ -87,7 +87,7 @@ def report(results: Iterable[tuple[Path, Analysis]], *, as_json: bool) -> None:
 
 
 def _with_progress(observations: Iterator[FaceObservation], frames: int, name: str) -> Iterator[FaceObservation]:
-    with tqdm(total=frames, desc=name, unit="frame", file=sys.stderr, leave=False) as bar:
+    with tqdm(total=frames, desc=name, unit="frame", file=sys.stderr, leave=False, disable=None) as bar:
         for observation in observations:
             bar.update()
             yield observation
