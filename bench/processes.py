@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -22,8 +23,12 @@ SECRET = "only for measuring, on this machine, 32 bytes"
 MANY = "100000"
 
 
+@cache
 def cores() -> tuple[int, list[int]]:
-    """The server's core, and the load's. One core alone must do for both, and then says little."""
+    """The server's core, and the load's, as they were at first: this process gives up its own share later.
+
+    One core alone must do for both, and then says little.
+    """
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[0], allowed[1:] or allowed
 
