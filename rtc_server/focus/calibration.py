@@ -19,10 +19,14 @@ TARGETS = ((0.5, 0.5), (0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
 """In widths and heights of the screen from its top left corner. Two seconds each, so 10 s in all."""
 SETTLE_S = 0.7
 """The eyes need so long to find a new dot: 0.2 s to start, 0.1 s to move, and time to notice it."""
+LONGEST_S = 5.0
+"""A dot is not looked at for longer: a page that went away in between leaves no more than this behind."""
 MIN_SAMPLES = 5
 """A median of fewer says little."""
 MIN_EXTENT_DEG = 3.0
 """A phone at 60 cm spans 6°. Dots that seem closer together than this were not looked at."""
+MIN_SPREAD = 0.4
+"""Least singular value of the dots' places; that of `TARGETS` is 0.8. Less would let noise draw the screen."""
 GOOD_DEG, FAIR_DEG = 2.5, 5.0
 """Webcam gaze from meshes is good to 3 to 5° at best; twice that would blur a laptop's screen into its surroundings."""
 DRIFT_DEG = 5.0
@@ -79,23 +83,29 @@ class Calibrator:
 
     def add(self, gaze: Angles, at_s: float) -> None:
         """The gaze in one frame, with open eyes."""
-        if self._target is not None and at_s - self._since_s >= SETTLE_S:
+        if self._target is not None and SETTLE_S <= at_s - self._since_s <= LONGEST_S:
             self._samples[self._target].append((gaze.yaw_deg, gaze.pitch_deg))
 
     def finish(self) -> Calibration:
-        """:raises CalibrationFailed: too little was seen, or the dots were not looked at."""
-        if len(self._samples) < len(TARGETS) or any(len(seen) < MIN_SAMPLES for seen in self._samples.values()):
+        """Dots at which too little was seen are left out.
+
+        :raises CalibrationFailed: fewer dots than `TARGETS` has are left, or they were not looked at.
+        """
+        seen = {target: samples for target, samples in self._samples.items() if len(samples) >= MIN_SAMPLES}
+        if len(seen) < len(TARGETS):
             raise CalibrationFailed("The eyes were not seen long enough at each dot.")
-        gazes = [np.median(np.array(seen), axis=0) for seen in self._samples.values()]
-        return fitted(list(self._samples), [(float(yaw), float(pitch)) for yaw, pitch in gazes])
+        gazes = [np.median(np.array(samples), axis=0) for samples in seen.values()]
+        return fitted(list(seen), [(float(yaw), float(pitch)) for yaw, pitch in gazes])
 
 
 def fitted(targets: Sequence[tuple[float, float]], gazes: Sequence[tuple[float, float]]) -> Calibration:
-    """Fit the gaze (yaw, pitch) towards each target; at least five of them, not in a line.
+    """Fit the gaze (yaw, pitch) towards each target; at least five of them.
 
-    :raises CalibrationFailed: the gaze did not follow the dots.
+    :raises CalibrationFailed: the gaze did not follow the dots, or they are too much in a line.
     """
     places = np.array([(1.0, x - 0.5, y - 0.5) for x, y in targets])
+    if float(np.linalg.svd(places, compute_uv=False)[-1]) < MIN_SPREAD:
+        raise CalibrationFailed("The dots are not spread over the screen.")
     seen = np.array(gazes, dtype=np.float64)
     affine = np.linalg.lstsq(places, seen, rcond=None)[0]
     # The picture is not mirrored: what is on the learner's right, the screen's right, is on its left.

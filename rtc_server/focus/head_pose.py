@@ -41,17 +41,14 @@ def head_pose(points: NDArray[np.float32], width: int, height: int) -> HeadPose:
     """Fit the mean face to a mesh (478, 3) of a picture of width x height pixels."""
     mesh = points[_USED] * np.array((width, height, width), dtype=np.float64)
     fit = mesh[:_STABLE].T @ LEAST_SQUARES
-    # The mesh's depth lags behind when a head turns: it shows three quarters of the yaw that the points'
-    # places show. Depth's slope across the face is therefore taken from how its near and far parts
-    # shift sideways, which is the same thing in a rotation by yaw.
-    fit[2, 0] = -fit[0, 2]
+    fit[2, 0] = _depth_across(fit.tolist())
     left, stretch, right = np.linalg.svd(fit)
     rotation = left @ right
     if _is_mirrored(rotation.tolist()):
         rotation -= 2 * np.outer(left[:, 2], right[2])
     scale_px = max(float(stretch[0] + stretch[1]) / 2, 1e-6)
     return HeadPose(
-        angles=Angles(*direction(-rotation[:, 2]), roll_deg=math.degrees(math.atan2(-rotation[0, 1], rotation[1, 1]))),
+        angles=Angles(*direction(-rotation[:, 2]), roll_deg=math.degrees(math.atan2(rotation[1, 0], rotation[0, 0]))),
         rotation=rotation,
         scale_px=scale_px,
         eyes=(mesh[_STABLE:] - mesh[:_STABLE].sum(axis=0) / _STABLE) / scale_px,
@@ -62,6 +59,22 @@ def direction(vector: Matrix) -> tuple[float, float]:
     """Yaw and pitch in degrees of a unit vector in the camera's frame; (0, 0, -1) looks into the camera."""
     x, y, z = float(vector[0]), float(vector[1]), float(vector[2])
     return math.degrees(math.atan2(x, -z)), math.degrees(math.asin(min(1.0, max(-1.0, -y))))
+
+
+def _depth_across(fit: list[list[float]]) -> float:
+    """The slope of depth across the face that goes with how its near and far parts shift sideways.
+
+    The mesh's own depth lags behind when a head turns: it shows three quarters of the yaw that the points'
+    places in the picture show. In the rotation roll * yaw * pitch both are the same sine; so roll is taken
+    out by the tilt of the face's horizontal, pitch by its vertical, and what is left sideways is the yaw.
+    """
+    (ax, ay, az), (bx, by, bz), _ = fit
+    tilt = math.hypot(ax, bx) or 1.0
+    cos_roll, sin_roll = ax / tilt, bx / tilt
+    side_y, side_z = cos_roll * ay + sin_roll * by, cos_roll * az + sin_roll * bz
+    down_y, down_z = cos_roll * by - sin_roll * ay, cos_roll * bz - sin_roll * az
+    lean = math.hypot(down_y, down_z) or 1.0
+    return (side_y * down_z - side_z * down_y) / lean
 
 
 def _is_mirrored(matrix: list[list[float]]) -> bool:

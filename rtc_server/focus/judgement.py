@@ -104,7 +104,10 @@ def _furthest(face: FaceMeasurement, neutral: Neutral, policy: Policy, *, eyes_s
                 Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN,
             ),
         ]
-    return max(distances, key=lambda distance: distance[0])
+    away, reason = max(distances, key=lambda distance: distance[0])
+    if distances[0][0] > 1 and reason in (Reason.LOOKING_LEFT, Reason.LOOKING_RIGHT):
+        reason = Reason.HEAD_TURNED  # the eyes only follow the head
+    return away, reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The one door to the judgement: observations in, snapshots and spans out. Pure; one for each FocusSession."""
 
+from dataclasses import replace
+
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
@@ -115,7 +117,7 @@ class FocusTracker:
         """Settle what is still being decided. The totals are final."""
         for span in self._decision.close():
             self._accumulator.add(span)
-        self._snapshot = self._said()
+        self._snapshot = replace(self._snapshot, totals=self._accumulator.totals)
         return self._snapshot
 
     def snapshot(self) -> FocusSnapshot:
@@ -135,6 +137,10 @@ class FocusTracker:
         if self._calibrator is None:
             self._calibrator = Calibrator()
         self._calibrator.look_at(x, y, self._now_s)
+
+    def cancel_calibration(self) -> None:
+        """What was seen of a calibration so far is forgotten; an earlier one that was finished stays."""
+        self._calibrator = None
 
     def finish_calibration(self) -> Calibration:
         """All dots were shown: judge by the learner's own screen from now on, unless the quality is poor.

@@ -5,7 +5,6 @@ picture is painted where it comes to lie, far ones first. Behind and around the 
 stretched to fit. Angles are relative to the pose of the portrait itself.
 """
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks
 from rtc_server.media.face_landmarker import FaceLandmarker
+from tests.focus.meshes import rotation
 
 Rgb = NDArray[np.uint8]
-WIDTH, HEIGHT = 640, 480
-SCALE, SHIFT = 1.7, (-60.0, 25.0)
+WIDTH, HEIGHT = 400, 300
+SCALE, SHIFT = 1.06, (-37.0, 16.0)
 """Of the portrait within the picture: the face is in its middle, as large as at 60 cm."""
 
 OVAL = (
@@ -75,7 +75,7 @@ class Sitter:
         points = self._points.copy()
         _move_eyes(points, pose)
         turned = points[: self._turning] - self._middle
-        points[: self._turning] = turned @ rotation(pose).T + self._middle
+        points[: self._turning] = turned @ rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg).T + self._middle
         return self._paint(points)
 
     def _paint(self, points: NDArray[np.float64]) -> Rgb:
@@ -86,13 +86,12 @@ class Sitter:
         for number in order:
             corners = np.round(targets[number] * 16).astype(np.int32)
             cv2.fillConvexPoly(cover, corners, float(number), shift=4)
-        y, x = np.nonzero(cover >= 0)
-        number = cover[y, x].astype(int)
         corners = np.concatenate([targets, np.ones((len(targets), 3, 1))], axis=2)
-        back = np.linalg.pinv(corners) @ self._points[self._triangles, :2]
-        place = np.einsum("ni,nij->nj", np.stack([x, y, np.ones_like(x)], axis=1), back[number]).astype(np.float32)
-        source = np.indices((HEIGHT, WIDTH), dtype=np.float32)[::-1].transpose(1, 2, 0).copy()
-        source[y, x] = place
+        back = (np.linalg.pinv(corners) @ self._points[self._triangles, :2]).astype(np.float32)
+        x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
+        own = back[np.maximum(cover, 0).astype(np.intp)]
+        source = x[..., None] * own[:, :, 0] + y[..., None] * own[:, :, 1] + own[:, :, 2]
+        source[cover < 0] = np.stack([x, y], axis=-1)[cover < 0]
         drawn: Rgb = cv2.remap(self.picture, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return drawn
 
@@ -106,15 +105,6 @@ def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:
             face = landmarker.mesh(image, face.region) or face
             return face.landmarks
     return None
-
-
-def rotation(pose: Pose) -> NDArray[np.float64]:
-    """(3, 3), in the picture's frame: x right, y down, z away. Yaw first, then pitch, then roll."""
-    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw_deg, pose.pitch_deg, pose.roll_deg))
-    about_y = np.array([[math.cos(yaw), 0, -math.sin(yaw)], [0, 1, 0], [math.sin(yaw), 0, math.cos(yaw)]])
-    about_x = np.array([[1, 0, 0], [0, math.cos(pitch), math.sin(pitch)], [0, -math.sin(pitch), math.cos(pitch)]])
-    about_z = np.array([[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
 
 
 def _move_eyes(points: NDArray[np.float64], pose: Pose) -> None:

@@ -1,0 +1,294 @@
+"""Hand-written sequences of frames, and exactly what they must come to."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from rtc_server.focus.observation import FaceObservation, ImageQuality
+from rtc_server.focus.policy import NOTE_TAKING, READING, VIDEO, Policy
+from rtc_server.focus.state import FocusSnapshot, FocusState, GazeDirection, Reason, Span, Totals
+from rtc_server.focus.tracker import FocusTracker
+from tests.focus.meshes import CLEAR, CLOSED, DESK, DOWN, LEFT, RIGHT, SCREEN, TURNED, UP, Look, acted, seen
+
+FRAME_S = 1 / 15
+
+
+def watched(observations: Iterable[FaceObservation], policy: Policy = READING) -> FocusTracker:
+    tracker = FocusTracker(policy)
+    for observation in observations:
+        tracker.observe(observation)
+    tracker.finish()
+    return tracker
+
+
+def story(tracker: FocusTracker) -> list[tuple[Reason, float]]:
+    """Reasons and how long each lasted, to a twentieth of a second."""
+    return [(span.reason, round(20 * (span.end_s - span.start_s)) / 20) for span in tracker.spans()]
+
+
+@pytest.mark.parametrize(
+    ("look", "reason", "direction"),
+    [
+        (LEFT, Reason.LOOKING_LEFT, GazeDirection.LOOKING_LEFT),
+        (RIGHT, Reason.LOOKING_RIGHT, GazeDirection.LOOKING_RIGHT),
+        (UP, Reason.LOOKING_UP, GazeDirection.LOOKING_UP),
+        (DOWN, Reason.LOOKING_DOWN, GazeDirection.LOOKING_DOWN),
+        (TURNED, Reason.HEAD_TURNED, GazeDirection.FACE_TURNED),
+        (CLOSED, Reason.EYES_CLOSED, GazeDirection.EYES_CLOSED),
+        (DESK, Reason.LOOKING_DOWN, GazeDirection.LOOKING_DOWN),
+        ((), Reason.NO_FACE, GazeDirection.NO_FACE),
+    ],
+)
+def test_a_change_is_dated_back_to_when_it_began(look: Look, reason: Reason, direction: GazeDirection) -> None:
+    tracker = FocusTracker()
+    for observation in acted((6, SCREEN), (2, look)):
+        snapshot = tracker.observe(observation)
+    assert (snapshot.state, snapshot.reason, snapshot.gaze_direction) == (FocusState.UNFOCUSED, reason, direction)
+    for observation in acted((6, SCREEN), (2, look), (4, SCREEN)):
+        tracker.observe(observation)
+    tracker.finish()
+    assert tracker.spans() == (
+        Span(0.0, 6.0, FocusState.FOCUSED, Reason.ON_SCREEN),
+        Span(6.0, 8.0, FocusState.UNFOCUSED, reason),
+        Span(8.0, pytest.approx(12 - FRAME_S), FocusState.FOCUSED, Reason.ON_SCREEN),
+    )
+
+
+def test_the_first_frame_is_judged_at_once_and_its_time_counts() -> None:
+    tracker = FocusTracker()
+    first = tracker.observe(seen(3.0, LEFT))
+    assert (first.state, first.reason) == (FocusState.UNFOCUSED, Reason.LOOKING_LEFT)
+    assert first.totals == Totals()
+    totals = watched(acted((3, LEFT), (3, SCREEN))).snapshot().totals
+    assert (totals.unfocused_s, totals.focused_s) == (pytest.approx(3), pytest.approx(3 - FRAME_S))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "look", "policy"),
+    [(0.2, CLOSED, READING), (0.4, CLOSED, READING), (0.9, CLOSED, READING), (0.2, LEFT, READING), (1.8, LEFT, VIDEO)],
+)
+def test_blinks_and_glances_are_focus(seconds: float, look: Look, policy: Policy) -> None:
+    tracker = watched(acted((5, SCREEN), (seconds, look), (5, SCREEN)), policy)
+    assert [span.state for span in tracker.spans()] == [FocusState.FOCUSED]
+
+
+def test_lids_on_their_way_through_a_blink_are_no_look_down() -> None:
+    half = replace(SCREEN, openness=0.55)
+    blink = [(0.07, half), (0.14, CLOSED), (0.14, half)]
+    tracker = watched(acted((3, SCREEN), *blink, (1, SCREEN), *blink, (2, SCREEN)))
+    assert [span.state for span in tracker.spans()] == [FocusState.FOCUSED]
+
+
+def test_a_blink_on_the_way_aside_moves_nothing() -> None:
+    tracker = watched(acted((5, SCREEN), (0.2, CLOSED), (3, LEFT)))
+    assert story(tracker) == [(Reason.ON_SCREEN, 5.0), (Reason.LOOKING_LEFT, 3.15)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (READING, [(Reason.ON_SCREEN, 5.0), (Reason.LOOKING_DOWN, 25.0), (Reason.ON_SCREEN, 4.95)]),
+        (
+            NOTE_TAKING,
+            [(Reason.ON_SCREEN, 5.0), (Reason.ON_DESK, 20.0), (Reason.LOOKING_DOWN, 5.0), (Reason.ON_SCREEN, 4.95)],
+        ),
+    ],
+)
+def test_notes_may_be_taken_for_a_while(policy: Policy, expected: list[tuple[Reason, float]]) -> None:
+    assert story(watched(acted((5, SCREEN), (25, DESK), (5, SCREEN)), policy)) == expected
+
+
+@pytest.mark.parametrize(
+    ("quality", "reason"),
+    [
+        (replace(CLEAR, brightness=6.0), Reason.LOW_LIGHT),
+        (replace(CLEAR, contrast=2.0, sharpness=10.0), Reason.LOW_CONTRAST),
+        (replace(CLEAR, sharpness=0.5), Reason.BLURRED),
+    ],
+)
+def test_a_flawed_picture_is_unknown_and_moves_nothing_else(quality: ImageQuality, reason: Reason) -> None:
+    tracker = watched(acted((4, SCREEN), (3, quality), (4, SCREEN), (2, LEFT)))
+    assert story(tracker) == [
+        (Reason.ON_SCREEN, 4.0),
+        (reason, 3.0),
+        (Reason.ON_SCREEN, 4.0),
+        (Reason.LOOKING_LEFT, 1.95),
+    ]
+    totals = tracker.snapshot().totals
+    assert (totals.focus_sessions, totals.unfocus_sessions) == (1, 1)
+
+
+def test_a_face_too_far_away_is_unknown() -> None:
+    assert story(watched(acted((3, replace(SCREEN, size_px=12.0))))) == [(Reason.TOO_SMALL, 2.95)]
+
+
+def test_a_covered_camera_is_unknown_and_a_lit_empty_room_is_nobody() -> None:
+    dark = [replace(one, quality=replace(CLEAR, brightness=3.0)) for one in acted((3, ()))]
+    assert story(watched(dark)) == [(Reason.LOW_LIGHT, 2.95)]
+    blank = [replace(one, quality=replace(CLEAR, contrast=0.0, change=0.0)) for one in acted((6, ()))]
+    assert story(watched(blank)) == [(Reason.NO_FACE, 5.95)]
+
+
+def test_the_same_picture_again_and_again_is_unknown_from_when_it_froze() -> None:
+    frozen = [
+        replace(one, quality=replace(CLEAR, change=0.0 if 5 <= one.media_time_s < 10 else 2.0))
+        for one in acted((15, SCREEN))
+    ]
+    assert story(watched(frozen)) == [(Reason.ON_SCREEN, 5.0), (Reason.FROZEN, 5.0), (Reason.ON_SCREEN, 4.95)]
+
+
+def test_a_camera_that_repeats_each_picture_is_not_frozen() -> None:
+    doubled = [
+        replace(one, quality=replace(CLEAR, change=0.0 if number % 2 else 2.0))
+        for number, one in enumerate(acted((10, SCREEN)))
+    ]
+    assert story(watched(doubled)) == [(Reason.ON_SCREEN, 9.95)]
+
+
+def test_a_gap_in_media_time_is_unknown() -> None:
+    frames = [one for one in acted((12, SCREEN)) if not 5 < one.media_time_s < 8]
+    assert story(watched(frames)) == [(Reason.ON_SCREEN, 5.0), (Reason.NO_FRAMES, 3.0), (Reason.ON_SCREEN, 3.95)]
+
+
+def test_silence_is_unknown_until_the_next_frame() -> None:
+    tracker = FocusTracker()
+    for observation in acted((5, SCREEN)):
+        tracker.observe(observation)
+    said = tracker.silence(10.0)
+    assert (said.state, said.reason, said.media_time_s) == (FocusState.UNKNOWN, Reason.NO_FRAMES, 10.0)
+    assert said.head is None
+    tracker.silence(11.0)
+    for observation in acted((2, SCREEN)):
+        tracker.observe(replace(observation, media_time_s=observation.media_time_s + 11.5))
+    tracker.finish()
+    assert story(tracker) == [(Reason.ON_SCREEN, 4.95), (Reason.NO_FRAMES, 6.55), (Reason.ON_SCREEN, 1.95)]
+
+
+def test_a_pause_is_counted_in_nothing() -> None:
+    tracker = FocusTracker()
+    frames = list(acted((20, SCREEN)))
+    for observation in frames:
+        if observation.media_time_s >= 5 and not tracker.snapshot().media_time_s >= 5:
+            tracker.pause(5.0)
+            assert tracker.snapshot().reason is Reason.PAUSED
+        if observation.media_time_s >= 12 and tracker.snapshot().reason is Reason.PAUSED:
+            tracker.resume(12.0)
+        tracker.observe(observation)
+    totals = tracker.finish().totals
+    assert story(tracker)[-2:] == [(Reason.PAUSED, 7.0), (Reason.ON_SCREEN, 7.95)]
+    assert totals.focused_s == pytest.approx(13, abs=2 * FRAME_S)
+    assert totals.unfocused_s == 0
+
+
+def test_resuming_what_was_not_paused_changes_nothing() -> None:
+    tracker = FocusTracker()
+    tracker.observe(seen(0.0, SCREEN))
+    before = tracker.snapshot()
+    tracker.resume(5.0)
+    assert tracker.snapshot() == before
+
+
+def test_a_frame_from_the_past_changes_nothing() -> None:
+    tracker = FocusTracker()
+    for observation in acted((3, SCREEN)):
+        tracker.observe(observation)
+    before = tracker.snapshot()
+    assert tracker.observe(seen(1.0, LEFT)) is before
+    assert tracker.observe(seen(before.media_time_s, LEFT)) is before
+
+
+def test_nothing_seen_is_starting() -> None:
+    snapshot = FocusTracker().snapshot()
+    assert (snapshot.state, snapshot.reason) == (FocusState.UNKNOWN, Reason.STARTING)
+    assert FocusTracker().finish().totals == Totals()
+
+
+# -- the learner's own neutral
+
+
+@pytest.mark.parametrize("pitch", [-10, 0, 10, 21])
+def test_a_camera_above_or_below_the_screen_is_no_distraction(pitch: float) -> None:
+    look = Look(head_pitch=pitch, gaze_pitch=pitch * 0.6)
+    assert story(watched(acted((10, look)))) == [(Reason.ON_SCREEN, 9.95)]
+
+
+def test_a_distracted_start_does_not_become_the_neutral() -> None:
+    assert story(watched(acted((10, TURNED), (10, SCREEN)))) == [(Reason.HEAD_TURNED, 10.0), (Reason.ON_SCREEN, 9.95)]
+
+
+def test_small_looks_aside_show_once_the_neutral_is_known() -> None:
+    aside = replace(SCREEN, gaze_yaw=8.0)
+    assert story(watched(acted((20, replace(SCREEN, gaze_yaw=-6.0)), (5, aside)))) == [
+        (Reason.ON_SCREEN, 20.0),
+        (Reason.LOOKING_RIGHT, 4.95),
+    ]
+
+
+def test_a_camera_beside_the_screen_is_understood_after_a_while() -> None:
+    beside = Look(head_yaw=30.0, gaze_yaw=30.0)
+    tracker = watched(acted((40, beside), (10, replace(beside, gaze_yaw=0.0)), (5, beside)))
+    reasons = [span.reason for span in tracker.spans()]
+    assert reasons == [Reason.HEAD_TURNED, Reason.ON_SCREEN, Reason.LOOKING_LEFT, Reason.ON_SCREEN]
+    assert tracker.spans()[0].end_s == pytest.approx(20, abs=1.5)
+
+
+def test_narrow_eyes_are_not_closed() -> None:
+    assert story(watched(acted((10, replace(SCREEN, openness=0.65))))) == [(Reason.ON_SCREEN, 9.95)]
+
+
+# -- whom to watch
+
+
+def test_a_second_person_is_an_event_and_changes_no_state() -> None:
+    friend = replace(LEFT, x=0.2, size_px=70.0)
+    tracker = watched(acted((4, SCREEN), (4, (friend, SCREEN)), (4, SCREEN)))
+    assert story(tracker) == [(Reason.ON_SCREEN, 11.95)]
+    assert tracker.snapshot().totals.multiple_faces_s == pytest.approx(4, abs=0.1)
+    assert tracker.multiple_faces_spans() == ((4.0, pytest.approx(8, abs=0.1)),)
+
+
+def test_a_face_in_the_background_is_no_second_person() -> None:
+    tracker = watched(acted((5, (replace(LEFT, x=0.1, size_px=25.0), SCREEN))))
+    assert tracker.snapshot().totals.multiple_faces_s == 0
+    assert tracker.snapshot().face_count == 1
+
+
+def test_a_print_on_the_wall_does_not_take_the_learners_place() -> None:
+    tracker = watched(
+        acted((5, (SCREEN, replace(SCREEN, x=0.1, size_px=30.0))), (4, replace(SCREEN, x=0.1, size_px=30.0)))
+    )
+    assert story(tracker) == [(Reason.ON_SCREEN, 5.0), (Reason.NO_FACE, 3.95)]
+
+
+def test_the_learner_may_come_back_elsewhere() -> None:
+    tracker = watched(acted((5, SCREEN), (3, ()), (4, replace(SCREEN, x=0.8))))
+    assert story(tracker) == [(Reason.ON_SCREEN, 5.0), (Reason.NO_FACE, 3.0), (Reason.ON_SCREEN, 3.95)]
+
+
+# -- what is said meanwhile
+
+
+def test_live_totals_only_grow_and_always_add_up() -> None:
+    tracker, before = FocusTracker(), Totals()
+    for observation in acted((2, SCREEN), (0.2, CLOSED), (2, LEFT), (0.1, SCREEN), (2, LEFT), (2, ()), (1, SCREEN)):
+        said: FocusSnapshot = tracker.observe(observation)
+        for name in ("focused_s", "unfocused_s", "unknown_s", "focus_sessions", "unfocus_sessions"):
+            assert getattr(said.totals, name) >= getattr(before, name)
+        assert 0 <= said.confidence <= 1
+        before = said.totals
+
+
+def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen() -> None:
+    tracker = FocusTracker()
+    for observation in acted((30, SCREEN), (10, replace(SCREEN, openness=0.0))):
+        said = tracker.observe(observation)
+        assert (said.perclos is None) == (observation.media_time_s < 20 - 1e-9)
+    assert said.perclos == pytest.approx(0.25, abs=0.01)
+    for observation in acted((120, SCREEN)):
+        said = tracker.observe(replace(observation, media_time_s=observation.media_time_s + 40))
+    assert said.perclos == 0
+
+
+def test_a_policy_says_its_name_and_version() -> None:
+    assert str(FocusTracker().policy) == "reading/1"
