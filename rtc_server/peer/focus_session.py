@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
+from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.record import FocusRecord, SessionType
@@ -35,6 +36,7 @@ class FocusSession:
         self._lock = threading.Lock()
         self._started_at = datetime.now(UTC)
         self._consent_at = consent_at
+        self._calibrating = False
         self._session_type: SessionType = "viewing"
         self._end_reason: str | None = None
 
@@ -73,7 +75,35 @@ class FocusSession:
     def carry_on(self, clock: MediaClock, now: float) -> None:
         """Another peer goes on with it, by a clock of its own; what nobody saw in between is unknown."""
         self.silence(now)
+        self.cancel_calibration()
         self.clock = clock
+
+    def look_at(self, x: float, y: float) -> None:
+        """Calibration: a dot is shown here now, in screen widths and heights from the top left."""
+        with self._lock:
+            self._tracker.look_at(x, y)
+            self._calibrating = True
+
+    def finish_calibration(self) -> Calibration:
+        """All dots were shown. Raises CalibrationFailed."""
+        with self._lock:
+            self._calibrating = False
+            return self._tracker.finish_calibration()
+
+    def cancel_calibration(self) -> None:
+        with self._lock:
+            self._calibrating = False
+            self._tracker.cancel_calibration()
+
+    @property
+    def calibrating(self) -> bool:
+        """A dot is being shown: every frame counts."""
+        return self._calibrating
+
+    @property
+    def calibration_drifted(self) -> bool:
+        with self._lock:
+            return self._tracker.calibration_drifted
 
     def finish(self, reason: str) -> FocusSnapshot:
         """Nothing follows. Only the first reason counts."""
@@ -90,6 +120,7 @@ class FocusSession:
     def record(self) -> FocusRecord:
         """All that is stored of it, as it is now."""
         with self._lock:
+            calibration = self._tracker.calibration
             return FocusRecord(
                 focus_session_id=self.id,
                 learner=self.learner,
@@ -101,4 +132,5 @@ class FocusSession:
                 policy=self.policy,
                 end_reason=self._end_reason,
                 consent_at=self._consent_at,
+                calibration_error_deg=calibration.error_deg if calibration is not None else None,
             )

@@ -2,7 +2,7 @@
 
 CLOCK_RATE = 90_000
 """Of every video payload (RFC 7741, RFC 6184), in Hz."""
-MAX_AHEAD_S = 1.0
+MAX_AHEAD_S = 3.0
 MAX_BEHIND_S = 5.0
 
 

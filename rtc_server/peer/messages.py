@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from rtc_server.focus.calibration import Quality
 from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Totals
 
 VERSION: Literal[1] = 1
 MAX_MESSAGE_BYTES = 4096
+ScreenShare = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
 class Message(BaseModel):
@@ -94,6 +96,27 @@ class FrameRateRequest(Message):
     max_fps: float
 
 
+class CalibrationResult(Message):
+    """Answers `calibration_end`."""
+
+    type: Literal["calibration_result"] = "calibration_result"
+    accepted: bool
+    """False: judged as before."""
+    quality: Quality
+    error_deg: float | None = None
+    """How far off each dot was when told from the others, on average; None where the gaze was not seen to follow."""
+    message: str
+    """Why it was not accepted, for a person to read."""
+    timestamp: datetime
+
+
+class CalibrationDrift(Message):
+    """The learner or the camera has moved since the calibration. It still judges, but a new one would do better."""
+
+    type: Literal["calibration_drift"] = "calibration_drift"
+    timestamp: datetime
+
+
 # -- client to server
 
 
@@ -109,7 +132,34 @@ class Stop(Message):
     type: Literal["stop"]
 
 
-ClientMessage = Annotated[Pause | Resume | Stop, Field(discriminator="type")]
+class CalibrationStart(Message):
+    """Dots follow. What is left of a calibration that was broken off is forgotten."""
+
+    type: Literal["calibration_start"]
+
+
+class CalibrationPoint(Message):
+    """From now on a dot is shown here, in widths and heights of the screen from its top left corner."""
+
+    type: Literal["calibration_point"]
+    x: ScreenShare
+    y: ScreenShare
+
+
+class CalibrationEnd(Message):
+    """All dots were shown."""
+
+    type: Literal["calibration_end"]
+
+
+class CalibrationCancel(Message):
+    """The learner does not want to go on. Not answered."""
+
+    type: Literal["calibration_cancel"]
+
+
+CalibrationMessage = CalibrationStart | CalibrationPoint | CalibrationEnd | CalibrationCancel
+ClientMessage = Annotated[Pause | Resume | Stop | CalibrationMessage, Field(discriminator="type")]
 CLIENT_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
 
 

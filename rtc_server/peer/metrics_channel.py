@@ -105,7 +105,7 @@ class MetricsChannel:
         try:
             message = CLIENT_MESSAGE.validate_json(data)
         except ValidationError:
-            self._refuse("malformed", "A message is not JSON of a type this server knows: pause, resume, stop.")
+            self._refuse("malformed", "A message is not JSON of a type, and with values, that this server knows.")
             return
         self._on_message(message)
 

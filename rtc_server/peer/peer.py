@@ -16,6 +16,7 @@ from rtc_server.media.frame import EncodedFrame
 from rtc_server.peer.aiortc_guard import Connection, Relay
 from rtc_server.peer.analysis_pace import AnalysisPace
 from rtc_server.peer.analysis_pool import AnalysisPool
+from rtc_server.peer.calibration_dialogue import CalibrationDialogue
 from rtc_server.peer.focus_session import FocusSession, Recorder
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.media_clock import MediaClock
@@ -25,6 +26,7 @@ from rtc_server.peer.messages import (
     FrameRateRequest,
     Pause,
     Resume,
+    Stop,
     TrackingStarted,
     TrackingStopped,
     metrics_of,
@@ -91,6 +93,7 @@ class Peer:
         self._connection = Connection(self, services.gathering, relay)
         self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
         self._channel = MetricsChannel(self._heard, functools.partial(self.end, "failed"), self._loop.time)
+        self._calibration = CalibrationDialogue(session, self._channel.tell)
         self._lane = services.pool.lane(
             Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),
             self._request_keyframe,
@@ -241,6 +244,7 @@ class Peer:
         now = self._loop.time()
         if isinstance(message, Pause):
             if not self.session.paused:
+                self._calibration.cancel()
                 self.session.pause(now)
                 self._vital_signs.pause(now)
                 self._record_and_update()
@@ -250,8 +254,10 @@ class Peer:
                 self._vital_signs.resume(now)
                 self._request_keyframe()
                 self._record_and_update()
-        else:
+        elif isinstance(message, Stop):
             self.end("stopped")
+        elif self._calibration.heard(message):
+            self._services.recorder.put(self.session.record())
 
     def _record_and_update(self) -> None:
         snapshot = self.session.snapshot()
@@ -275,6 +281,7 @@ class Peer:
                 self.end("expired")
             elif beats % REPORT_EVERY_BEATS == 0:
                 self._receiver.report(now)
+                self._calibration.watch()
                 if verdict is Verdict.SILENT:
                     snapshot = self.session.silence(now)
                     self._channel.update(update_text(snapshot, 0, 0.0))

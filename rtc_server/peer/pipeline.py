@@ -92,7 +92,7 @@ class Pipeline:
         if self._analyser is None:
             # Here, off the event loop: it allocates a decoder.
             self._analyser = self._make_analyser(self._codec)
-        may_skip = self._pace.may_skip(frames[-1].media_time_s)
+        may_skip = self._pace.may_skip(frames[-1].media_time_s) and not self._session.calibrating
         observation = self._analyser.analyse(frames, skip_if_still=may_skip)
         if observation is None:
             return

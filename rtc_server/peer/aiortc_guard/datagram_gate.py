@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pylibsrtp
+from aioice import stun
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.ice import Connection as IceConnection
 from aiortc import RTCDtlsTransport
@@ -95,6 +96,8 @@ class DatagramGate:
         if len(self._ice._remote_candidates) >= MAX_REMOTE_CANDIDATES and not self._is_known(address):
             return
         try:
+            # aioice takes what is not quite STUN for media, and queues it without a bound until DTLS begins.
+            stun.parse_message(data)
             self._pass_on(data, address)
         except Exception:
             # What a parser did not expect of a stranger's datagram must not reach the event loop.
