@@ -1,0 +1,52 @@
+"""Offers and fragments of candidates: an answer or one of our own errors, and nothing left behind."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtc_server.errors import OfferMalformed, OfferUnacceptable
+from rtc_server.peer.aiortc_guard import Connection
+from rtc_server.peer.ice_gathering import IceGathering
+from rtc_server.peer.session_description import ice_credentials, read_offer, write_answer
+from tests.fuzz.mutation import corpus, damaged_text, fuzzed
+from tests.peer.offers import offer
+
+OFFERS = [*corpus("*.sdp"), offer()]
+FRAGMENTS = [*corpus("*.sdpfrag"), *OFFERS]
+
+
+class Nobody:
+    """Hears nothing of a connection's events."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: None
+
+
+@given(damaged_text(OFFERS) | st.text(max_size=2000))
+@fuzzed
+def test_an_offer_is_answered_or_refused(sdp: str) -> None:
+    with contextlib.suppress(OfferMalformed, OfferUnacceptable):
+        parsed = read_offer(sdp)
+        asyncio.run(_accept_and_close(sdp, parsed.sdp))
+
+
+async def _accept_and_close(sdp: str, sanitised: str) -> None:
+    connection = Connection(Nobody(), IceGathering(addresses=(ip_address("127.0.0.1"),)))
+    try:
+        async with asyncio.timeout(10):
+            answer = await connection.accept(sanitised)
+            assert "a=candidate" in write_answer(read_offer(sdp), answer)
+    finally:
+        await connection.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@given(damaged_text(FRAGMENTS) | st.text(max_size=2000))
+@fuzzed
+def test_a_fragment_is_read_or_refused(fragment: str) -> None:
+    with contextlib.suppress(OfferMalformed):
+        ice_credentials(fragment)
