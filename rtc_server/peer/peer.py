@@ -16,6 +16,7 @@ from rtc_server.media.frame import EncodedFrame
 from rtc_server.peer.aiortc_guard import Connection, Relay
 from rtc_server.peer.analysis_pace import AnalysisPace
 from rtc_server.peer.analysis_pool import AnalysisPool
+from rtc_server.peer.answer import write_answer
 from rtc_server.peer.calibration_dialogue import CalibrationDialogue
 from rtc_server.peer.focus_session import FocusSession, Recorder
 from rtc_server.peer.ice_gathering import IceGathering
@@ -33,8 +34,8 @@ from rtc_server.peer.messages import (
     update_text,
 )
 from rtc_server.peer.metrics_channel import MetricsChannel
+from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
-from rtc_server.peer.session_description import Offer, write_answer
 from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
 
 BEAT_S = 0.25

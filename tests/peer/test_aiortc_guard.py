@@ -15,9 +15,9 @@ from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
 from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.peer.ice_gathering import IceGathering
+from rtc_server.peer.offer import read_offer
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.session_description import read_offer
 from tests.peer.conftest import Analysers, Records, until
 from tests.peer.learner_client import LearnerClient, learner_client
 from tests.peer.offers import offer

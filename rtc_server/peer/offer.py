@@ -1,4 +1,4 @@
-"""What is taken from an offer and what is said in the answer (RFC 8829, RFC 9143, RFC 9725).
+"""What is taken from an offer (RFC 8829, RFC 9143, RFC 9725).
 
 An offer is read line by line and written anew with what this server uses, so nothing else of it can
 reach aiortc: no candidates (the browser's own checks make the pairs, and a candidate is an address
@@ -14,10 +14,6 @@ from rtc_server.media.frame import Codec
 
 MAX_OFFER_BYTES = 32 * 1024
 MAX_SECTIONS = 8
-MAX_BITRATE_KBPS = 1_000
-"""What a sender is told it may send: 640x480 at 15 frames a second needs about 500 kbit/s."""
-MAX_MESSAGE_BYTES = 16 * 1024
-"""Of one data-channel message that a client may send: enough for an answer to one that is too long."""
 
 _BASELINE_PROFILES = re.compile(r"42[0-9a-f]{4}", re.IGNORECASE)
 _ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]{4,256}")
@@ -100,17 +96,6 @@ def read_offer(sdp: str) -> Offer:
         bundled=bool(group),
         refused=refused,
     )
-
-
-def write_answer(offer: Offer, answer: str) -> str:
-    """aiortc's answer, with what WHIP asks for, caps for the sender, and a refusal in each refused section's place."""
-    session, sections = _split(answer)
-    written = [_answer_section(section) for section in sections]
-    for index, refusal in offer.refused:
-        written.insert(index, [refusal])
-    if not offer.bundled:
-        session = [line for line in session if not line.startswith("a=group:BUNDLE")]
-    return "\r\n".join(session + [line for section in written for line in section]) + "\r\n"
 
 
 def ice_credentials(fragment: str) -> tuple[str | None, str | None]:
@@ -255,25 +240,3 @@ def _refusal(section: _Section) -> str:
     mid = section.first("mid")
     lines = [f"m={section.kind} 0 {section.profile} {' '.join(section.formats)}", "c=IN IP4 0.0.0.0", "a=inactive"]
     return "\r\n".join([*lines, f"a=mid:{mid}"] if mid else lines)
-
-
-def _split(sdp: str) -> tuple[list[str], list[list[str]]]:
-    session: list[str] = []
-    sections: list[list[str]] = []
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            sections.append([line])
-        else:
-            (sections[-1] if sections else session).append(line)
-    return session, sections
-
-
-def _answer_section(lines: list[str]) -> list[str]:
-    dropped = ("a=ssrc", "a=msid", "a=fingerprint:sha-384", "a=fingerprint:sha-512")
-    kept = [line for line in lines if not line.startswith(dropped)]
-    if not lines[0].startswith("m=video"):
-        return [re.sub(r"^a=max-message-size:.*", f"a=max-message-size:{MAX_MESSAGE_BYTES}", line) for line in kept]
-    after_connection = next(i for i, line in enumerate(kept) if line.startswith("c=")) + 1
-    kept[after_connection:after_connection] = [f"b=AS:{MAX_BITRATE_KBPS}", f"b=TIAS:{MAX_BITRATE_KBPS * 1000}"]
-    kept.insert(kept.index("a=rtcp-mux") + 1, "a=rtcp-mux-only")
-    return kept
