@@ -10,8 +10,9 @@ from rtc_server.focus.head_pose import direction, head_pose
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.state import FocusState, Reason
 from rtc_server.focus.tracker import FocusTracker
-from rtc_server.media.face_landmarker import FaceLandmarker, LandmarkerPool
+from rtc_server.media.face_landmarker import FaceLandmarker
 from rtc_server.media.frame_observer import FrameObserver
+from rtc_server.media.landmarker_pool import LandmarkerPool
 from tests.focus.meshes import rotation
 from tests.focus.sitter import HEIGHT, WIDTH, Pose, Rgb, Sitter, find_face
 from tests.media.pictures import yuv
@@ -79,20 +80,20 @@ def test_a_small_picture_says_the_same(sitter: Sitter, landmarker: FaceLandmarke
 
 
 def test_a_mirrored_picture_mirrors_the_angles(sitter: Sitter, landmarker: FaceLandmarker) -> None:
-    picture = sitter.draw(Pose(yaw_deg=20, pitch_deg=10))
+    picture = sitter.draw(Pose(yaw_deg=15, pitch_deg=10))
     face, mirror = measured(landmarker, picture), measured(landmarker, picture[:, ::-1])
     assert mirror.head.yaw_deg == pytest.approx(-face.head.yaw_deg, abs=3)
     assert mirror.head.pitch_deg == pytest.approx(face.head.pitch_deg, abs=3)
-    assert mirror.gaze.yaw_deg == pytest.approx(-face.gaze.yaw_deg, abs=4)
+    assert mirror.gaze.yaw_deg == pytest.approx(-face.gaze.yaw_deg, abs=5)
 
 
 def judged(pool: LandmarkerPool, pictures: dict[float, Rgb], seconds: float) -> FocusTracker:
-    """Ten frames a second, each picture shown from its time on, with a sensor's grain."""
+    """Eight frames a second, each picture shown from its time on, with a sensor's grain."""
     observer, tracker, noise = FrameObserver(pool), FocusTracker(), np.random.default_rng(1)
-    for number in range(int(10 * seconds)):
-        picture = pictures[max(start_s for start_s in pictures if start_s <= number / 10)]
+    for number in range(int(8 * seconds)):
+        picture = pictures[max(start_s for start_s in pictures if start_s <= number / 8)]
         grainy = np.clip(picture + noise.normal(0, 1, picture.shape), 0, 255).astype(np.uint8)
-        observation = observer.observe(yuv(grainy), number / 10)
+        observation = observer.observe(yuv(grainy), number / 8)
         assert observation is not None
         tracker.observe(observation)
     tracker.finish()
@@ -109,14 +110,12 @@ def test_a_sitter_who_looks_turns_and_leaves(sitter: Sitter, pool: LandmarkerPoo
         Reason.ON_SCREEN,
         Reason.NO_FACE,
     ]
-    assert [span.start_s for span in tracker.spans()] == pytest.approx([0, 3, 5, 6], abs=0.15)
+    assert [span.start_s for span in tracker.spans()] == pytest.approx([0, 3, 5, 6], abs=0.2)
 
 
 def test_a_second_sitter_is_seen_and_changes_nothing(sitter: Sitter, pool: LandmarkerPool) -> None:
-    alone = cv2.copyMakeBorder(sitter.draw(Pose()), 0, 0, 0, WIDTH, cv2.BORDER_REPLICATE)
-    friend = cv2.resize(sitter.draw(Pose(yaw_deg=-20)), None, fx=0.9, fy=0.9)
-    two = alone.copy()
-    two[-friend.shape[0] :, -friend.shape[1] :] = friend
+    left, right = sitter.draw(Pose())[:, 80:320], sitter.draw(Pose(yaw_deg=-10))[:, 80:320]
+    alone, two = (np.hstack([left, other]) for other in (np.full_like(right, 120), right))
     tracker = judged(pool, {0: alone, 2: two, 5: alone}, 6)
     assert {span.state for span in tracker.spans()} == {FocusState.FOCUSED}
     assert tracker.snapshot().totals.multiple_faces_s == pytest.approx(3, abs=0.5)
@@ -125,7 +124,7 @@ def test_a_second_sitter_is_seen_and_changes_nothing(sitter: Sitter, pool: Landm
 @pytest.mark.parametrize("flaw", ["dim", "blurred"])
 def test_a_picture_too_bad_to_judge_is_unknown(sitter: Sitter, pool: LandmarkerPool, flaw: str) -> None:
     good = sitter.draw(Pose())
-    bad = {"dim": (good * 0.04).astype(np.uint8), "blurred": cv2.GaussianBlur(good, (0, 0), 9)}[flaw]
+    bad = {"dim": (good * 0.04).astype(np.uint8), "blurred": cv2.GaussianBlur(good, (0, 0), 5)}[flaw]
     tracker = judged(pool, {0: good, 2: bad}, 4)
     assert [span.state for span in tracker.spans()][-1] is FocusState.UNKNOWN
 

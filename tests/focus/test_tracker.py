@@ -103,8 +103,8 @@ def test_notes_may_be_taken_for_a_while(policy: Policy, expected: list[tuple[Rea
     ("quality", "reason"),
     [
         (replace(CLEAR, brightness=6.0), Reason.LOW_LIGHT),
-        (replace(CLEAR, contrast=2.0, sharpness=10.0), Reason.LOW_CONTRAST),
-        (replace(CLEAR, sharpness=0.5), Reason.BLURRED),
+        (replace(CLEAR, contrast=2.0), Reason.LOW_CONTRAST),
+        (replace(CLEAR, sharpness=15.0), Reason.BLURRED),
     ],
 )
 def test_a_flawed_picture_is_unknown_and_moves_nothing_else(quality: ImageQuality, reason: Reason) -> None:
