@@ -9,7 +9,6 @@ from rtc_server.peer.focus_session import FocusSession
 from rtc_server.peer.messages import (
     CalibrationCancel,
     CalibrationDrift,
-    CalibrationEnd,
     CalibrationMessage,
     CalibrationPoint,
     CalibrationResult,

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rtc_server.focus.calibration import Calibration
+from rtc_server.focus.calibration import LONGEST_S, Calibration
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.record import FocusRecord, SessionType
@@ -36,7 +36,7 @@ class FocusSession:
         self._lock = threading.Lock()
         self._started_at = datetime.now(UTC)
         self._consent_at = consent_at
-        self._calibrating = False
+        self._dot_shown_at_s: float | None = None
         self._session_type: SessionType = "viewing"
         self._end_reason: str | None = None
 
@@ -82,23 +82,25 @@ class FocusSession:
         """Calibration: a dot is shown here now, in screen widths and heights from the top left."""
         with self._lock:
             self._tracker.look_at(x, y)
-            self._calibrating = True
+            self._dot_shown_at_s = self._tracker.snapshot().media_time_s
 
     def finish_calibration(self) -> Calibration:
         """All dots were shown. Raises CalibrationFailed."""
         with self._lock:
-            self._calibrating = False
+            self._dot_shown_at_s = None
             return self._tracker.finish_calibration()
 
     def cancel_calibration(self) -> None:
         with self._lock:
-            self._calibrating = False
+            self._dot_shown_at_s = None
             self._tracker.cancel_calibration()
 
     @property
     def calibrating(self) -> bool:
         """A dot is being shown: every frame counts."""
-        return self._calibrating
+        with self._lock:
+            shown_at_s = self._dot_shown_at_s
+            return shown_at_s is not None and self._tracker.snapshot().media_time_s - shown_at_s <= LONGEST_S
 
     @property
     def calibration_drifted(self) -> bool:
