@@ -30,12 +30,11 @@ COPY --from=build /opt/rtc-server /opt/rtc-server
 COPY --from=build --chown=10001:10001 /opt/empty /var/lib/rtc-server
 COPY --from=build --chown=65534:65534 /opt/empty /run/relay
 
-# matplotlib, which MediaPipe imports, wants a folder to write to: /tmp is the one that there is.
+# The only folder besides its state that it may write to is /tmp, which is memory.
 ENV PATH=/opt/rtc-server/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
-    MPLCONFIGDIR=/tmp/matplotlib \
     RTC_HOST=0.0.0.0 \
     RTC_PORT=8080
 # By number, so that an orchestrator can see that it is not root.
@@ -45,6 +44,6 @@ EXPOSE 8080/tcp
 # The server ends its peers in order on SIGTERM, and stores what they have; it needs no shell between.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["/opt/rtc-server/bin/python", "-I", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['RTC_PORT'] + '/healthz', timeout=2)"]
+    CMD ["/opt/rtc-server/bin/python", "-I", "-c", "import os, ssl, urllib.request; scheme = 'https' if os.environ.get('RTC_TLS_CERTIFICATE') else 'http'; urllib.request.urlopen(f'{scheme}://127.0.0.1:{os.environ[\"RTC_PORT\"]}/healthz', timeout=2, context=ssl._create_unverified_context())"]
 ENTRYPOINT ["rtc-server"]
 CMD ["serve"]

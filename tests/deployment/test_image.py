@@ -1,14 +1,17 @@
 """The image, as far as it can be known without a Docker engine: its rules, and each of its RUN lines run."""
 
+import asyncio
 import os
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.deployment import dockerfile
 from tests.deployment.dockerfile import Instruction
@@ -55,7 +58,27 @@ def test_signals_reach_the_server_itself() -> None:
     assert FINAL.one("ENTRYPOINT").command == ["rtc-server"]
     assert FINAL.one("CMD").command == ["serve"]
     assert FINAL.one("STOPSIGNAL").text == "SIGTERM"
-    assert FINAL.one("HEALTHCHECK").command[0].startswith("/opt/rtc-server/bin/")
+
+
+async def test_the_healthcheck_tells_a_server_that_answers_from_one_that_does_not(healthy_port: int) -> None:
+    _, *arguments = FINAL.one("HEALTHCHECK").command
+    for port, well in ((healthy_port, True), (9, False)):
+        check = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env={"RTC_PORT": str(port)}, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert (await check.wait() == 0) is well
+
+
+@pytest.fixture
+async def healthy_port() -> AsyncIterator[int]:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_get("/healthz", answer)
+    async with TestServer(application) as server:
+        assert server.port is not None
+        yield server.port
 
 
 def test_no_secret_is_in_the_image() -> None:
