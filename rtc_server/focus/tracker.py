@@ -156,6 +156,7 @@ class FocusTracker:
         """Judge by a screen that is known already, as after a reconnect. One of poor quality changes nothing."""
         if calibration.quality is not Quality.POOR:
             self._neutral.calibrate(calibration)
+            self._judgement = None  # by the new lines, nothing was away before
 
     @property
     def calibration(self) -> Calibration | None:

@@ -1,0 +1,101 @@
+"""Five dots, and what they say about a screen."""
+
+from dataclasses import replace
+
+import pytest
+
+from rtc_server.errors import CalibrationFailed
+from rtc_server.focus.calibration import TARGETS, Quality, fitted
+from rtc_server.focus.state import FocusState, Reason
+from rtc_server.focus.tracker import FocusTracker
+from tests.focus.meshes import SCREEN, Look, acted, seen
+
+WIDE = (44.0, 20.0)
+"""A 27-inch screen at 70 cm, in degrees."""
+
+
+def towards(x: float, y: float, extent: tuple[float, float] = WIDE) -> Look:
+    """Looking at a place on a screen whose middle is 6° below the camera. The picture is not mirrored."""
+    return replace(SCREEN, gaze_yaw=(0.5 - x) * extent[0], gaze_pitch=-6 + (0.5 - y) * extent[1])
+
+
+def calibrated(extent: tuple[float, float] = WIDE) -> FocusTracker:
+    tracker = FocusTracker()
+    scenes = [(2.0, towards(x, y, extent)) for x, y in TARGETS]
+    for observation in acted(*scenes):
+        dot = observation.media_time_s / 2
+        if abs(dot - round(dot)) < 1e-6:
+            tracker.look_at(*TARGETS[round(dot)])
+        tracker.observe(observation)
+    tracker.finish_calibration()
+    return tracker
+
+
+def test_the_screens_place_and_extent_are_found() -> None:
+    calibration = calibrated().calibration
+    assert calibration is not None
+    assert (2 * calibration.half_width_deg, 2 * calibration.half_height_deg) == pytest.approx(WIDE, abs=2)
+    assert calibration.centre.yaw_deg == pytest.approx(0, abs=1)
+    assert calibration.centre.pitch_deg == pytest.approx(-6, abs=1)
+    assert calibration.error_deg < 1.5
+    assert calibration.quality is Quality.GOOD
+
+
+@pytest.mark.parametrize(
+    ("look", "state"),
+    [
+        (towards(0.0, 0.5), FocusState.FOCUSED),
+        (towards(1.0, 1.0), FocusState.FOCUSED),
+        (replace(SCREEN, gaze_yaw=32.0, gaze_pitch=-6.0), FocusState.UNFOCUSED),
+    ],
+)
+def test_a_wide_screen_is_focus_to_its_edges_and_no_further(look: Look, state: FocusState) -> None:
+    tracker = calibrated()
+    start_s = tracker.snapshot().media_time_s + 0.1
+    for observation in acted((2, look)):
+        said = tracker.observe(replace(observation, media_time_s=start_s + observation.media_time_s))
+    assert said.state is state
+
+
+def test_without_it_the_edge_of_a_wide_screen_is_a_look_aside() -> None:
+    tracker = FocusTracker()
+    for observation in acted((5, SCREEN), (2, towards(0.0, 0.5))):
+        said = tracker.observe(observation)
+    assert said.reason is Reason.LOOKING_RIGHT
+
+
+def test_a_learner_who_moves_makes_it_drift() -> None:
+    tracker = calibrated()
+    start_s = tracker.snapshot().media_time_s + 0.1
+    for observation in acted((30, towards(0.5, 0.5))):
+        tracker.observe(replace(observation, media_time_s=start_s + observation.media_time_s))
+    assert not tracker.calibration_drifted
+    for observation in acted((120, towards(0.3, 0.5))):
+        tracker.observe(replace(observation, media_time_s=start_s + 30 + observation.media_time_s))
+    assert tracker.calibration_drifted
+
+
+def test_eyes_that_wander_make_it_poor_and_change_nothing() -> None:
+    gazes = [(0.0, 0.0), (16.0, 8.0), (-4.0, 12.0), (-18.0, -9.0), (2.0, -20.0)]
+    calibration = fitted(TARGETS, gazes)
+    assert calibration.quality is Quality.POOR
+    tracker = FocusTracker()
+    tracker.calibrate(calibration)
+    assert tracker.calibration is None
+
+
+@pytest.mark.parametrize("extent", [(0.0, 0.0), (-40.0, 20.0), (40.0, -20.0)])
+def test_eyes_that_do_not_follow_the_dots_fail(extent: tuple[float, float]) -> None:
+    with pytest.raises(CalibrationFailed):
+        calibrated(extent)
+
+
+def test_eyes_that_are_not_seen_fail() -> None:
+    tracker = FocusTracker()
+    for number, target in enumerate(TARGETS):
+        tracker.look_at(*target)
+        tracker.observe(seen(2.0 * number, replace(SCREEN, openness=0.05)))
+    with pytest.raises(CalibrationFailed):
+        tracker.finish_calibration()
+    with pytest.raises(CalibrationFailed):
+        tracker.finish_calibration()
