@@ -3,6 +3,7 @@
 import re
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,14 @@ def test_the_relay_and_the_server_use_different_udp_ports(monkeypatch: pytest.Mo
     read = Settings(_env_file=None)
     assert read.udp_ports is not None
     assert read.udp_ports.last < read.turn_relay_ports.first
+
+
+def test_by_hand_a_command_gets_the_same_settings_and_secrets(tmp_path: Path) -> None:
+    subprocess.run(["sh", ROOT / "deploy/make-secrets.sh", tmp_path / "secrets"], check=True)
+    command = (
+        f"env $(grep -v '^#' {ROOT}/deploy/rtc-server.env.example) CREDENTIALS_DIRECTORY=secrets "
+        f"{sys.executable} -m rtc_server turn-config --output turnserver.conf"
+    )
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    secret = (tmp_path / "secrets/rtc_turn_secret").read_text().strip()
+    assert f"static-auth-secret={secret}" in (tmp_path / "turnserver.conf").read_text()
