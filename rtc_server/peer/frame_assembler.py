@@ -22,8 +22,9 @@ MAX_EARLY = 64
 MAX_JUMP = 1024
 """A sequence number farther off belongs to another stream, if the packet after it agrees."""
 
-_FIRST_RTT_S = 0.08
-_KEYFRAME_REPEAT_S = 0.3
+_FIRST_RTT_S = 0.03
+_KEYFRAME_REPEAT_S = 0.2
+_MAX_EARLY_GAP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,17 @@ class FrameAssembler:
 
     @property
     def give_up_s(self) -> float:
-        """How long a missing packet is waited for: two retransmissions, within bounds."""
-        return min(max(0.15, 0.05 + 2 * self._rtt_s), 0.3)
+        """How long a missing packet is waited for: 150 ms, or for retransmissions that take longer to come.
+
+        Longer for a keyframe that has begun, since the next one would take longer still.
+        """
+        if self._waiting_for_keyframe:
+            return min(max(0.15, 0.05 + 4.5 * self._rtt_s), 0.45)
+        return min(max(0.15, 0.05 + 3 * self._rtt_s), 0.4)
 
     def push(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[EncodedFrame]:
         """Take one packet; returns the frames that are complete by it, in order."""
+        newest = self._highest
         extended = self._extend(sequence)
         if extended is None:
             return []
@@ -102,8 +109,7 @@ class FrameAssembler:
             self._begin(extended, parsed, now)
         self._buffer[extended] = _Packet(timestamp, marker, parsed, now)
         if self._cursor is None:
-            if len(self._buffer) > MAX_EARLY:
-                del self._buffer[next(iter(self._buffer))]
+            self._keep_early(newest, extended, now)
             return []
         self._note_missing(extended, now)
         if len(self._missing) > MAX_MISSING or len(self._buffer) > MAX_BUFFERED or len(self._frame) > MAX_BUFFERED:
@@ -116,6 +122,9 @@ class FrameAssembler:
             blocking = self._missing.get(self._cursor)
             if blocking is not None and now - blocking.noticed >= self.give_up_s:
                 return self._skip_gap(now)
+        else:
+            for sequence in [key for key, gap in self._missing.items() if now - gap.noticed >= self.give_up_s]:
+                del self._missing[sequence]
         return []
 
     def feedback(self, now: float) -> Feedback | None:
@@ -175,6 +184,14 @@ class FrameAssembler:
             self._missing[sequence] = _Missing(now)
         self._highest = max(self._highest, newest)
 
+    def _keep_early(self, newest: int | None, extended: int, now: float) -> None:
+        """No keyframe has begun, but its first packet may be one of those that were just lost."""
+        if len(self._buffer) > MAX_EARLY:
+            del self._buffer[next(iter(self._buffer))]
+        if newest is not None and 1 < extended - newest <= _MAX_EARLY_GAP:
+            for sequence in range(newest + 1, extended):
+                self._missing[sequence] = _Missing(now)
+
     def _found(self, extended: int, now: float) -> None:
         gap = self._missing.pop(extended, None)
         if gap is not None and gap.times == 1 and gap.asked is not None and now - gap.asked > 0.005:
@@ -190,7 +207,7 @@ class FrameAssembler:
         newest = max(self._buffer, default=first)
         for sequence in range(first + 1, newest):
             if sequence not in self._buffer:
-                self._missing[sequence] = _Missing(now)
+                self._missing.setdefault(sequence, _Missing(now))
         self._highest = max(first, newest)
 
     def _drain(self, now: float) -> list[EncodedFrame]:

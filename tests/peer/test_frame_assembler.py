@@ -291,6 +291,17 @@ def test_whatever_the_network_does(seed: int, loss: float, jitter_s: float) -> N
         assert len(left) == 45
 
 
+def test_the_first_packet_of_a_keyframe_is_asked_for_too(assembler: FrameAssembler, sender: Vp8Sender) -> None:
+    push(assembler, sender.frame(1).packets, 0.0)
+    assembler.feedback(0.0)
+    keyframe = sender.frame(3, keyframe=True)
+    push(assembler, keyframe.packets[1:], 0.1)
+    feedback = assembler.feedback(0.1)
+    assert feedback is not None
+    assert feedback.missing == (keyframe.packets[0].sequence,)
+    assert contents(push(assembler, keyframe.packets[:1], 0.15)) == [keyframe.data]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32))
 def test_at_five_percent_loss_and_a_hundred_milliseconds_it_flows(seed: int) -> None:
@@ -333,8 +344,9 @@ def test_h264_begins_with_parameters_and_goes_on_after_a_loss() -> None:
     assert (frame.data, frame.keyframe) == (start + b"\x41slice", False)
 
     assert take(8, 9000, b"\x5cfragment without its start", 0.3, marker=True) == []
-    assert assembler.advance(0.3 + assembler.give_up_s) == []
-    feedback = assembler.feedback(0.3 + assembler.give_up_s)
+    given_up = 0.301 + assembler.give_up_s
+    assert assembler.advance(given_up) == []
+    feedback = assembler.feedback(given_up)
     assert feedback is not None
     assert feedback.keyframe
     assert take(9, 12000, b"\x41slice", 0.7, marker=True) == []
