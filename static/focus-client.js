@@ -1,3 +1,4 @@
+import { calibrate, CALIBRATION_POINTS } from "./calibration.js";
 import { Camera } from "./camera.js";
 import { FocusError } from "./focus-error.js";
 import { FocusPeer } from "./focus-peer.js";
@@ -5,7 +6,7 @@ import { FocusServer } from "./focus-server.js";
 import { delay, retryDelay, worthTrying } from "./retry.js";
 import { RoundTrip } from "./round-trip.js";
 
-export { FocusError };
+export { CALIBRATION_POINTS, FocusError };
 
 const STOP_TIMEOUT_MS = 3_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
@@ -29,9 +30,12 @@ const STORED_ATTEMPTS = 40;
  * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
  *   arrival, or null) and `round_trip_is_estimate` (network and server time added up, where the
  *   browser cannot time frames).
+ * - `calibration` – a {@link CalibrationResult}, which `calibrate` resolves to as well.
+ * - `calibrationdrift` – the learner or the camera has moved since; a new calibration would do better.
  * - `stopped` – `tracking_stopped` with the final totals.
  * - `error` – a {@link FocusError} after the start. The run is over when `state` is then `stopped`.
  *
+ * @typedef {import("./calibration.js").CalibrationResult} CalibrationResult
  * @typedef {"idle" | "connecting" | "live" | "reconnecting" | "stopped"} ClientState
  */
 export class FocusClient extends EventTarget {
@@ -42,6 +46,8 @@ export class FocusClient extends EventTarget {
   #roundTrip = new RoundTrip();
   /** Ends every wait, timer and listener of the run. */
   #life = new AbortController();
+  /** Ends the calibration that is going on. */
+  #calibration = new AbortController();
   #peer = null;
   #stopping = false;
   #connectedAt = 0;
@@ -105,6 +111,26 @@ export class FocusClient extends EventTarget {
 
   resume() {
     this.#setPaused(false);
+  }
+
+  /**
+   * Learns where the learner's own screen is and how far it reaches; 12 seconds. Needs a run that is live.
+   *
+   * ```js
+   * const { accepted, error_deg } = await client.calibrate(CALIBRATION_POINTS, ({ x, y }) => moveDot(x, y));
+   * ```
+   * @param {{x: number, y: number}[]} points five or more, in shares of the screen from its top left; spread them out
+   * @param {(point: {x: number, y: number}) => void} show draws the one dot there, at once, over the full screen
+   * @param {{signal?: AbortSignal}} [options] to break it off; what was seen so far then counts for nothing
+   * @returns {Promise<CalibrationResult>}
+   * @throws {FocusError} where the connection is lost; the signal's reason where it was broken off
+   */
+  async calibrate(points, show, { signal } = {}) {
+    if (this.state !== "live" || this.paused) throw FocusError.connection("There is no live connection at the moment.");
+    this.#calibration.abort();
+    this.#calibration = new AbortController();
+    const signals = [this.#calibration.signal, this.#life.signal, signal].filter(Boolean);
+    return calibrate(this, this.#peer, points, show, AbortSignal.any(signals));
   }
 
   /**
@@ -213,6 +239,8 @@ export class FocusClient extends EventTarget {
       this.#tell("update", { ...message, ...this.#roundTrip.of(message, this.#peer) });
     }
     if (message.type === "tracking_stopped") this.#tell("stopped", message);
+    if (message.type === "calibration_result") this.#tell("calibration", message);
+    if (message.type === "calibration_drift") this.#tell("calibrationdrift", message);
     if (message.type === "frame_rate") void this.#peer?.limitFrameRate(message.max_fps);
     if (message.type === "error") {
       this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));
@@ -236,6 +264,7 @@ export class FocusClient extends EventTarget {
   #setPaused(paused) {
     if (this.state === "stopped" || this.paused === paused) return;
     this.paused = paused;
+    this.#calibration.abort();
     if (this.#camera.track) this.#camera.track.enabled = !paused;
     this.#peer?.send(paused ? "pause" : "resume");
   }

@@ -66,10 +66,14 @@ export class FocusPeer {
     }
   }
 
-  /** @param {"pause" | "resume" | "stop"} type @returns {boolean} whether it could be said */
-  send(type) {
+  /**
+   * @param {string} type `pause`, `resume`, `stop` or `calibration_…`
+   * @param {object} [fields]
+   * @returns {boolean} whether it could be said
+   */
+  send(type, fields = {}) {
     if (this.#control.readyState !== "open") return false;
-    this.#control.send(JSON.stringify({ type }));
+    this.#control.send(JSON.stringify({ type, ...fields }));
     return true;
   }
 

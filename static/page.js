@@ -1,3 +1,4 @@
+import { CalibrationView } from "./calibration-view.js";
 import { FocusClient, FocusError } from "./focus-client.js";
 import { LiveView } from "./live-view.js";
 import { drawSpans } from "./timeline.js";
@@ -9,6 +10,7 @@ const element = (id) => document.getElementById(id);
 const view = new LiveView();
 /** One run; a new one is made for each consent. @type {FocusClient | null} */
 let client = null;
+const calibration = new CalibrationView(() => client);
 let sendingTimer = 0;
 /** Whom the server's tokens are for. @type {number | null} */
 let demoUser = null;
@@ -42,12 +44,19 @@ function newClient(consentAt) {
   const made = new FocusClient({ token: demoToken, consentAt });
   made.addEventListener("statechange", ({ detail }) => view.connection(detail));
   made.addEventListener("update", ({ detail }) => view.update(detail, made));
-  made.addEventListener("started", ({ detail }) => detail.continued || view.restart());
+  made.addEventListener("started", ({ detail }) => detail.continued || restart());
+  made.addEventListener("calibrationdrift", () => calibration.drifted());
   made.addEventListener("error", ({ detail }) => {
     if (made.state === "stopped") void failed(detail);
     else view.notice(detail.message);
   });
   return made;
+}
+
+/** The totals begin again at zero, and nothing is known of the screen. */
+function restart() {
+  view.restart();
+  calibration.invite();
 }
 
 /** Each page is a learner of its own, and stays the same one when it connects again. */
@@ -119,6 +128,7 @@ async function failed(error) {
  */
 function show(panel, focus = `${panel}-title`) {
   for (const id of ["consent", "problem", "session", "stored"]) element(id).hidden = id !== panel;
+  void calibration.close();
   if (panel !== "session") element("preview").srcObject = null;
   globalThis.scrollTo(0, 0);
   element(focus).focus({ preventScroll: true });
@@ -127,12 +137,14 @@ function show(panel, focus = `${panel}-title`) {
 function setRunning(running) {
   for (const id of ["pause", "stop"]) element(id).hidden = !running;
   for (const id of ["start", "camera-off"]) element(id).hidden = running;
+  calibration.show(running);
   showPaused(false);
   if (running) element("stop").focus({ preventScroll: true });
 }
 
 function showPaused(paused) {
   element("curtain").hidden = !paused;
+  element("calibrate").disabled = paused;
   element("pause").textContent = paused ? "Resume" : "Pause";
 }
 

@@ -48,6 +48,42 @@ export const PROBLEMS = {
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
 };
 
+/** About looking at the dots. */
+export const CALIBRATION = {
+  invitation: "Look at a few dots, and it knows where your screen ends. 12 seconds; you can do without.",
+  skipped: "Judged as for a usual laptop’s screen.",
+  drifted: "You or the camera have moved. The dots set that right.",
+  introduction: {
+    title: "Look at the dots",
+    text: "One after the other, six dots appear. Look straight at each until it is gone. It takes 12 seconds.",
+    go: "Begin",
+    skip: "Skip",
+  },
+  failed: {
+    title: "That did not work. Let us try again",
+    text: "Let light fall on your face, and look straight at each dot until it is gone.",
+    go: "Try again",
+    skip: "Skip",
+  },
+};
+
+/** @param {import("./calibration.js").CalibrationResult} result */
+export function calibrationWords({ accepted, quality, error_deg: error, message }) {
+  if (!accepted) return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
+  const accuracy = `accurate to about ${Math.max(1, Math.round(error))}°`;
+  const worth = {
+    good: "As good as a webcam gets.",
+    fair: "Enough to tell your screen from what is beside it; better light may do better.",
+  };
+  return {
+    title: "Your screen is known now",
+    text: `It is ${accuracy}. ${worth[quality]}`,
+    go: "Once more",
+    skip: "Done",
+    offer: `Your screen is known, ${accuracy}.`,
+  };
+}
+
 /** @param {number} seconds @returns {string} as in 1:05 or 1:02:03 */
 export function clock(seconds) {
   const whole = Math.floor(seconds);

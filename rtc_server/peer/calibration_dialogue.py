@@ -35,12 +35,12 @@ class CalibrationDialogue:
         """True where the learner's screen is known anew, and so there is something to record."""
         if isinstance(message, CalibrationStart):
             self._begin()
+        elif isinstance(message, CalibrationCancel):
+            self.cancel()
         elif self._points is None:
             self._refuse("A calibration begins with calibration_start.")
         elif isinstance(message, CalibrationPoint):
             self._show(message, self._points)
-        elif isinstance(message, CalibrationCancel):
-            self.cancel()
         else:
             return self._finish()
         return False

@@ -92,7 +92,7 @@ def _print_message(message: ConsoleMessage) -> None:
 async def final_row(database_url: str, column: str, value: int) -> dict[str, Any]:
     """The one row of `eye_tracking_sessions` that has this value, once the end of its session is in it.
 
-    Beside its columns, the `consent_at` of our own table.
+    Beside its columns, `consent_at` and `calibration_error_deg` of our own table.
     """
     async with asyncio.timeout(PATIENCE_MS / 1000):
         while True:
@@ -113,7 +113,7 @@ def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT platform.*, own.consent_at FROM eye_tracking_sessions AS platform"
+                "SELECT platform.*, own.consent_at, own.calibration_error_deg FROM eye_tracking_sessions AS platform"
                 f" JOIN {focus_sessions.name} AS own ON own.platform_row_id = platform.id WHERE platform.{column} = %s",
                 (value,),
             )
