@@ -16,7 +16,7 @@ from bench.processes import take_the_load_s_cores
 from bench.report import Report, write
 from bench.run import Run
 
-BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory")
+BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile")
 """Each a module of that name with a function of that name."""
 
 

@@ -3,14 +3,20 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
 
 from rtc_server.media.frame import EncodedFrame
+from rtc_server.peer.allowance import Allowance
 
 MAX_PENDING = 30
 """Frames of one peer that wait for a thread; past that only a keyframe helps."""
+FRAMES_PER_S, FRAMES_BURST = 60.0, 120.0
+"""Of one peer, that are decoded; past that only a keyframe helps."""
+TURNS_PER_S, TURNS_BURST = 20.0, 10.0
+"""Of one peer, each of which looks at the newest of its frames: a fast camera takes no turns from others."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +39,8 @@ class Lane:
         self._work = work
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
+        self._frames = Allowance(FRAMES_PER_S, FRAMES_BURST)
+        self._turns = Allowance(TURNS_PER_S, TURNS_BURST)
         self._pending: list[EncodedFrame] = []
         self._needs_keyframe = False
         self._queued = False
@@ -40,18 +48,22 @@ class Lane:
         self._closed = asyncio.Event()
 
     def put(self, frame: EncodedFrame) -> None:
-        """Never blocks. A peer that has fallen behind loses frames up to its next keyframe."""
+        """Never blocks. A peer that has fallen behind, or sends too many, loses frames up to its next keyframe."""
         overflow = False
         with self._lock:
             if self._closing or (self._needs_keyframe and not frame.keyframe):
                 return
-            self._needs_keyframe = False
-            if len(self._pending) >= MAX_PENDING:
-                self._pending.clear()
-                overflow = self._needs_keyframe = not frame.keyframe
-            if not overflow:
-                self._pending.append(frame)
-            self._queue()
+            if not self._frames.take(time.monotonic()):
+                overflow = not self._needs_keyframe
+                self._needs_keyframe = True
+            else:
+                self._needs_keyframe = False
+                if len(self._pending) >= MAX_PENDING:
+                    self._pending.clear()
+                    overflow = self._needs_keyframe = not frame.keyframe
+                if not overflow:
+                    self._pending.append(frame)
+                self._queue()
         if overflow:
             self._on_overflow()
 
@@ -84,8 +96,13 @@ class Lane:
                 self._queue()
 
     def _queue(self) -> None:
-        if not self._queued:
-            self._queued = True
+        if self._queued:
+            return
+        self._queued = True
+        wait_s = 0.0 if self._closing else self._turns.owe(time.monotonic())
+        if wait_s:
+            self._pool.post_later(wait_s, self)
+        else:
             self._pool.ready.put(self)
 
 
@@ -116,6 +133,14 @@ class AnalysisPool:
             if len(self._posted) > 1:
                 return
         self._loop.call_soon_threadsafe(self._run_posted)
+
+    def post_later(self, seconds: float, lane: Lane) -> None:
+        """From any thread: the lane's turn comes after so many seconds."""
+
+        def wait() -> None:
+            self._loop.call_later(seconds, self.ready.put, lane)
+
+        self.post(wait)
 
     async def close(self) -> None:
         """Ends the threads after the jobs that are queued. Close the lanes first."""

@@ -14,6 +14,8 @@ from rtc_server.media.frame import Codec
 
 MAX_OFFER_BYTES = 32 * 1024
 MAX_SECTIONS = 8
+MAX_LINES = 1000
+"""A browser with camera, microphone and channels offers 250; each line is work."""
 
 _BASELINE_PROFILES = re.compile(r"42[0-9a-f]{4}", re.IGNORECASE)
 _ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]{4,256}")
@@ -103,6 +105,8 @@ def ice_credentials(fragment: str) -> tuple[str | None, str | None]:
     if len(fragment) > MAX_OFFER_BYTES:
         raise OfferMalformed("The fragment is too long.")
     lines = fragment.splitlines()
+    if len(lines) > MAX_LINES:
+        raise OfferMalformed(f"The fragment has more than {MAX_LINES} lines.")
     if not any(line.startswith("a=") for line in lines):
         raise OfferMalformed("The fragment has no attribute.")
     if any(line and re.match(r"[a-z]=", line) is None for line in lines):
@@ -121,7 +125,10 @@ def _parse(sdp: str) -> tuple[list[tuple[str, str]], list[_Section]]:
         raise OfferMalformed("The offer is not SDP.")
     session: list[tuple[str, str]] = []
     sections: list[_Section] = []
-    for line in sdp.splitlines():
+    lines = sdp.splitlines()
+    if len(lines) > MAX_LINES:
+        raise OfferMalformed(f"The offer has more than {MAX_LINES} lines.")
+    for line in lines:
         if not line:
             continue
         if not line.isprintable() or re.match(r"[a-z]=", line) is None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.answer import write_answer
-from rtc_server.peer.offer import MAX_OFFER_BYTES, ice_credentials, read_offer
+from rtc_server.peer.offer import MAX_LINES, MAX_OFFER_BYTES, ice_credentials, read_offer
 from tests.peer.offers import AUDIO, CHANNELS, VIDEO, offer
 
 
@@ -183,3 +183,10 @@ def test_a_trickled_fragment() -> None:
 def test_a_malformed_fragment(fragment: str) -> None:
     with pytest.raises(OfferMalformed):
         ice_credentials(fragment)
+
+
+def test_lines_without_end_are_not_read() -> None:
+    with pytest.raises(OfferMalformed, match="lines"):
+        read_offer(offer() + "a=x\r\n" * MAX_LINES)
+    with pytest.raises(OfferMalformed, match="lines"):
+        ice_credentials("a=x\r\n" * (MAX_LINES + 1))

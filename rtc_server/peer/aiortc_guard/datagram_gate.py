@@ -5,6 +5,7 @@ packet, and nothing that could grow. DTLS and STUN go on to aioice.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from aioice.ice import Connection as IceConnection
 from aiortc import RTCDtlsTransport
 
 from rtc_server.peer.aiortc_guard.data_path import receive_record
+from rtc_server.peer.allowance import Allowance
 
 MAX_DATAGRAM_BYTES = 1500
 MAX_SSRCS = 8
@@ -23,6 +25,17 @@ MAX_REMOTE_CANDIDATES = 32
 """Addresses from which a client has proved that it knows the password."""
 MAX_QUEUED = 64
 """DTLS datagrams that wait for aiortc."""
+
+# A second, and at once, of what the client itself may send; the rest is dropped unread. A camera at a megabit
+# a second is 110 packets a second; a handshake, checks and what is said on the channels are a few dozen.
+MEDIA_PER_S, MEDIA_BURST = 600.0, 1200.0
+DTLS_PER_S, DTLS_BURST = 100.0, 400.0
+STUN_PER_S, STUN_BURST = 50.0, 100.0
+STRANGE_PER_S, STRANGE_BURST = 50.0, 50.0
+"""Media with a right SSRC from an address that is not known yet."""
+
+_BINDING_REQUEST = b"\x00\x01"
+_BINDING_RESPONSES = (b"\x01\x01", b"\x01\x11")
 
 Address = tuple[str, int]
 
@@ -51,7 +64,13 @@ class DatagramGate:
         self._on_failure = on_failure
         self._ssrcs: set[bytes] = set()
         self._known: set[Address] = set()
+        self._candidates_seen = 0
         self._media_from: Address | None = None
+        self._named_us = f"{ice.local_username}:".encode()
+        self._media_rate = Allowance(MEDIA_PER_S, MEDIA_BURST)
+        self._dtls_rate = Allowance(DTLS_PER_S, DTLS_BURST)
+        self._stun_rate = Allowance(STUN_PER_S, STUN_BURST)
+        self._strange_rate = Allowance(STRANGE_PER_S, STRANGE_BURST)
         protocol.datagram_received = self.datagram_received  # type: ignore[method-assign]
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
@@ -78,7 +97,11 @@ class DatagramGate:
         # RFC 5761, 4: what would be RTP payload types 64 to 95 is RTCP.
         is_rtcp = 192 <= data[1] <= 223
         ssrc = data[4:8] if is_rtcp else data[8:12]
-        if ssrc not in self._ssrcs and len(self._ssrcs) >= MAX_SSRCS:
+        known = address == self._media_from or self._is_known(address)
+        # Decrypting is what costs: a stranger who guesses does not get so far.
+        if ssrc not in self._ssrcs and (not known or len(self._ssrcs) >= MAX_SSRCS):
+            return
+        if not (self._media_rate if known else self._strange_rate).take(time.monotonic()):
             return
         try:
             packet = session.unprotect_rtcp(data) if is_rtcp else session.unprotect(data)
@@ -95,6 +118,8 @@ class DatagramGate:
     def _stun(self, data: bytes, address: Address) -> None:
         if len(self._ice._remote_candidates) >= MAX_REMOTE_CANDIDATES and not self._is_known(address):
             return
+        if not self._is_for_us(data) or not self._stun_rate.take(time.monotonic()):
+            return
         try:
             # aioice takes what is not quite STUN for media, and queues it without a bound until DTLS begins.
             stun.parse_message(data)
@@ -103,9 +128,16 @@ class DatagramGate:
             # What a parser did not expect of a stranger's datagram must not reach the event loop.
             logger.debug("a STUN message was dropped", exc_info=True)
 
+    def _is_for_us(self, data: bytes) -> bool:
+        """A check that names us, or the answer to one of ours: a stranger knows neither, and hears nothing."""
+        kind = data[:2]
+        if kind == _BINDING_REQUEST:
+            return self._named_us in data
+        return kind in _BINDING_RESPONSES and data[8:20] in self._protocol.transactions
+
     def _dtls_record(self, data: bytes, address: Address) -> None:
         # Until the handshake is done a forged alert would end it: only who passed an ICE check is heard.
-        if not self._is_known(address):
+        if not self._is_known(address) or not self._dtls_rate.take(time.monotonic()):
             return
         waiting = self._ice._queue
         try:
@@ -121,7 +153,10 @@ class DatagramGate:
     def _is_known(self, address: Address) -> bool:
         if address in self._known:
             return True
-        self._known = {(c._network_host or c.host, c.port) for c in self._ice._remote_candidates}
+        candidates = self._ice._remote_candidates
+        if len(candidates) != self._candidates_seen:
+            self._candidates_seen = len(candidates)
+            self._known = {(c._network_host or c.host, c.port) for c in candidates}
         return address in self._known
 
     def _follow(self, address: Address) -> None:
