@@ -25,6 +25,8 @@ MIN_SAMPLES = 5
 """A median of fewer says little."""
 MIN_EXTENT_DEG = 3.0
 """A phone at 60 cm spans 6°. Dots that seem closer together than this were not looked at."""
+MAX_EXTENT_DEG = 80.0
+"""A 49-inch screen (120 cm) at 70 cm spans 81°. Who looks further was not looking at a screen's dots."""
 MIN_SPREAD = 0.4
 """Least singular value of the dots' places; that of `TARGETS` is 0.8. Less would let noise draw the screen."""
 GOOD_DEG, FAIR_DEG = 2.5, 5.0
@@ -110,7 +112,7 @@ def fitted(targets: Sequence[tuple[float, float]], gazes: Sequence[tuple[float, 
     affine = np.linalg.lstsq(places, seen, rcond=None)[0]
     # The picture is not mirrored: what is on the learner's right, the screen's right, is on its left.
     width, height = -float(affine[1, 0]), -float(affine[2, 1])
-    if min(width, height) < MIN_EXTENT_DEG:
+    if min(width, height) < MIN_EXTENT_DEG or max(width, height) > MAX_EXTENT_DEG:
         raise CalibrationFailed("The gaze did not follow the dots.")
     errors = []
     for held in range(len(targets)):

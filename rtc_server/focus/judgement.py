@@ -14,10 +14,10 @@ from rtc_server.focus.state import FocusState, GazeDirection, Reason
 RETURN_SHARE = 0.85
 """Back on the screen below this share of a limit: wider than the mesh's jitter of 1°, so that a gaze
 on the line does not flicker."""
-CLOSED_OPENNESS = 0.4
+CLOSED_OPENNESS = 0.45
 """Lids this far down are closed, or the eyes look steeply down. The mesh's own lids never quite meet: on
-closed eyes they leave up to a third of the usual opening."""
-REOPENED_OPENNESS = 0.5
+closed eyes they leave up to 0.4 of the usual opening."""
+REOPENED_OPENNESS = 0.55
 DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
 """With lids low, a head this far below its neutral reads from the desk, and one held higher has its eyes
 closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who

@@ -28,8 +28,10 @@ OVAL = (
 """The mesh's outline."""
 UPPER_LIDS = ((246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398))
 LOWER_LIDS = ((7, 163, 144, 145, 153, 154, 155), (249, 390, 373, 374, 380, 381, 382))
+CREASES = ((247, 30, 29, 27, 28, 56, 190), (467, 260, 259, 257, 258, 286, 414))
+"""Above the upper lids: the skin that unfolds when they close."""
 CORNERS = ((33, 133), (263, 362))
-IRISES = (range(468, 473), range(473, 478))
+IRISES = (slice(468, 473), slice(473, 478))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,18 @@ def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:
 
 
 def _move_eyes(points: NDArray[np.float64], pose: Pose) -> None:
-    for upper, lower, (outer, inner), iris in zip(UPPER_LIDS, LOWER_LIDS, CORNERS, IRISES, strict=True):
+    for upper, lower, crease, (outer, inner), iris in zip(
+        UPPER_LIDS, LOWER_LIDS, CREASES, CORNERS, IRISES, strict=True
+    ):
         width = np.linalg.norm(points[outer] - points[inner])
-        points[list(iris), 0] += pose.iris_right * width
-        points[list(iris), 1] += pose.iris_down * width
+        points[iris, 0] += pose.iris_right * width
+        points[iris, 1] += pose.iris_down * width
         gap = points[list(lower)] - points[list(upper)]
         points[list(upper)] += gap * pose.lids_closed
-        # What is hidden by the lid lies flat beneath it.
-        points[list(iris), 1] += (points[list(lower), 1].mean() - points[list(iris), 1]) * pose.lids_closed
+        points[list(crease)] += gap * pose.lids_closed * 0.9
+        # The lid hides more and more of the iris, until what is left lies flat in the slit.
+        slit = (points[list(upper), 1].mean() + points[list(lower), 1].mean()) / 2
+        points[iris, 1] += (slit - points[iris, 1]) * pose.lids_closed
 
 
 def _triangles(points: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -100,17 +100,19 @@ def judged(pool: LandmarkerPool, pictures: dict[float, Rgb], seconds: float) -> 
     return tracker
 
 
-def test_a_sitter_who_looks_turns_and_leaves(sitter: Sitter, pool: LandmarkerPool) -> None:
-    rest, turned = sitter.draw(Pose()), sitter.draw(Pose(yaw_deg=45))
+def test_a_sitter_who_looks_turns_blinks_sleeps_and_leaves(sitter: Sitter, pool: LandmarkerPool) -> None:
+    rest, turned, asleep = (sitter.draw(pose) for pose in (Pose(), Pose(yaw_deg=45), Pose(lids_closed=1)))
     room = np.full_like(rest, 120)
-    tracker = judged(pool, {0: rest, 3: turned, 5: rest, 6: room}, 8)
+    tracker = judged(pool, {0: rest, 2: turned, 4: rest, 5: asleep, 5.25: rest, 6: asleep, 8: rest, 9: room}, 11)
     assert [span.reason for span in tracker.spans()] == [
         Reason.ON_SCREEN,
         Reason.HEAD_TURNED,
         Reason.ON_SCREEN,
+        Reason.EYES_CLOSED,
+        Reason.ON_SCREEN,
         Reason.NO_FACE,
     ]
-    assert [span.start_s for span in tracker.spans()] == pytest.approx([0, 3, 5, 6], abs=0.2)
+    assert [span.start_s for span in tracker.spans()] == pytest.approx([0, 2, 4, 6, 8, 9], abs=0.2)
 
 
 def test_a_second_sitter_is_seen_and_changes_nothing(sitter: Sitter, pool: LandmarkerPool) -> None:
