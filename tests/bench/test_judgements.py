@@ -17,6 +17,7 @@ def window(*, p95_ms: float = 20.0, fewest_updates: int = 150, **other: Any) -> 
         "latencies_ms": (p95_ms,) * 10,
         "fewest_updates": fewest_updates,
         "bytes_on_wire": 2_500_000,
+        "load_cpu_s": 2.0,
         "server_cpu_s": 4.0,
         "server_rss_bytes": 2**28,
     }
@@ -26,6 +27,7 @@ def window(*, p95_ms: float = 20.0, fewest_updates: int = 150, **other: Any) -> 
 def test_a_window_s_shares_are_of_one_learner() -> None:
     assert window().kbit_per_s == pytest.approx(500)
     assert window().core_share == pytest.approx(0.1)
+    assert window().load_share == pytest.approx(0.2)
     assert window(updates=300).answered == 0.5
     assert window(frames_sent=0).answered == 0
 
