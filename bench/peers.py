@@ -12,7 +12,7 @@ from bench.figures import largest_carried
 from bench.old_page import old_pages
 from bench.processes import ROOT, MeasuredServer, our_server, running
 from bench.report import Goal, Report
-from bench.rival_packages import rival_python
+from bench.rival_packages import rival_python, rival_versions
 from bench.run import Run
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
 
@@ -64,7 +64,7 @@ async def peers(run: Run) -> Report:
         f"{MOST_MS:.0f} ms and {LEAST_ANSWERED:.0%} of each learner's frames answered (adaptive: 5 a second). "
         "For each learner: percent of a core, kbit/s both ways, memory added to the idle server. The old transport is "
         "rebuilt from its description: base64 JPEG over Socket.IO to Flask; plain aiortc works as its server example "
-        "does; fastrtc as its documentation does for analysis on the server.",
+        f"does; fastrtc as its documentation does for analysis on the server ({rival_versions()}).",
         rows,
         _goals(rows),
     )

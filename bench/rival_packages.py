@@ -35,3 +35,11 @@ def rival_python() -> str:
 def _group() -> list[str]:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     return [requirement for requirement in groups["bench"] if isinstance(requirement, str)]
+
+
+def rival_versions() -> str:
+    """What is measured, as in "fastrtc 0.0.34, Flask-SocketIO 5.5.1"."""
+    names = ("aiortc", "fastrtc", "flask-socketio", "mediapipe")
+    program = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    said = subprocess.run([rival_python(), "-c", program, *names], check=True, capture_output=True, text=True)
+    return ", ".join(f"{name} {number}" for name, number in zip(names, said.stdout.split(), strict=True))
