@@ -1,39 +1,158 @@
-"""One peer's share of the threads, whatever it sends."""
+"""Threads shared in turn, and a step back to the loop."""
 
 import asyncio
+import threading
+
+import pytest
 
 from rtc_server.media.frame import EncodedFrame
-from rtc_server.peer import analysis_pool
-from rtc_server.peer.analysis_pool import AnalysisPool
+from rtc_server.peer.analysis_pool import MAX_PENDING, TURNS_BURST, TURNS_PER_S, AnalysisPool
 from tests.peer.conftest import until
 
 
+def frame(number: int, *, keyframe: bool = False) -> EncodedFrame:
+    return EncodedFrame(b"", "vp8", keyframe, number, number / 15, 0.0)
+
+
 class Work:
-    def __init__(self) -> None:
-        self.turns: list[int] = []
+    """Keeps what it was given; waits where a test says so."""
+
+    def __init__(self, journal: list[str] | None = None, name: str = "") -> None:
+        self.batches: list[list[int]] = []
         self.closed = False
+        self.go = threading.Event()
+        self.go.set()
+        self.fail = False
+        self._journal = journal
+        self._name = name
 
     def process(self, frames: list[EncodedFrame]) -> None:
-        self.turns.append(len(frames))
+        assert self.go.wait(10)
+        self.batches.append([one.rtp_timestamp for one in frames])
+        if self._journal is not None:
+            self._journal.append(self._name)
+        if self.fail:
+            raise RuntimeError("a bug")
 
     def close(self) -> None:
         self.closed = True
 
 
-def frame(*, keyframe: bool = False) -> EncodedFrame:
-    return EncodedFrame(b"x", "vp8", keyframe, 0, 0.0, 0.0)
+async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -> None:
+    work = Work()
+    work.go.clear()
+    lane = pool.lane(work, lambda: None)
+    lane.put(frame(0))
+    await asyncio.sleep(0.05)
+    for number in range(1, 6):
+        lane.put(frame(number))
+    work.go.set()
+    await until(lambda: len(work.batches) == 2, "both jobs are done")
+    assert work.batches == [[0], [1, 2, 3, 4, 5]]
+    await lane.close()
+    assert work.closed
+
+
+async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> None:
+    work, asked = Work(), []
+    work.go.clear()
+    lane = pool.lane(work, lambda: asked.append(True))
+    lane.put(frame(0))
+    await asyncio.sleep(0.05)
+    for number in range(1, MAX_PENDING + 5):
+        lane.put(frame(number))
+    assert asked == [True]
+    lane.put(frame(100, keyframe=True))
+    lane.put(frame(101))
+    work.go.set()
+    await until(lambda: len(work.batches) == 2, "it caught up")
+    assert work.batches[1] == [100, 101]
+    await lane.close()
+
+
+async def test_lanes_take_turns() -> None:
+    pool = AnalysisPool(1)
+    journal: list[str] = []
+    works = {name: Work(journal, name) for name in ("a", "b", "c")}
+    lanes = {name: pool.lane(work, lambda: None) for name, work in works.items()}
+    works["a"].go.clear()
+    lanes["a"].put(frame(0))
+    await asyncio.sleep(0.05)
+    for _ in range(10):
+        lanes["a"].put(frame(1))
+    for name in ("b", "c"):
+        lanes[name].put(frame(1))
+    works["a"].go.set()
+    await until(lambda: len(journal) == 4, "all had their turn")
+    assert journal == ["a", "b", "c", "a"], "who sends most does not come first"
+    for lane in lanes.values():
+        await lane.close()
+    await pool.close()
+
+
+async def test_a_bug_in_one_lane_stops_no_thread(pool: AnalysisPool, caplog: pytest.LogCaptureFixture) -> None:
+    bad, good = Work(), Work()
+    bad.fail = True
+    lanes = [pool.lane(bad, lambda: None), pool.lane(good, lambda: None)]
+    for number in range(4):
+        lanes[0].put(frame(number))
+        await until(lambda n=number: len(bad.batches) == n + 1, "it failed once more")
+    lanes[1].put(frame(0))
+    await until(lambda: good.batches == [[0]], "the other goes on")
+    for lane in lanes:
+        await lane.close()
+    assert "a bug" in caplog.text
+
+
+async def test_nothing_is_taken_after_closing(pool: AnalysisPool) -> None:
+    work = Work()
+    lane = pool.lane(work, lambda: None)
+    await lane.close()
+    lane.put(frame(0))
+    await asyncio.sleep(0.05)
+    assert work.batches == []
+    await lane.close()
+
+
+async def test_closing_waits_for_the_job_in_flight(pool: AnalysisPool) -> None:
+    work = Work()
+    work.go.clear()
+    lane = pool.lane(work, lambda: None)
+    lane.put(frame(0))
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(lane.close())
+    await asyncio.sleep(0.05)
+    assert not closing.done()
+    assert not work.closed
+    work.go.set()
+    await closing
+    assert work.closed
+
+
+async def test_what_is_posted_runs_on_the_loop_in_order(pool: AnalysisPool) -> None:
+    seen: list[int] = []
+    threads = [
+        threading.Thread(target=lambda n=n: [pool.post(lambda: seen.append(n)) for _ in range(50)]) for n in "ab"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pool.post(lambda: 1 // 0)
+    pool.post(lambda: seen.append(0))
+    await until(lambda: len(seen) == 101, "all have run")
 
 
 async def test_a_fast_camera_takes_no_more_turns_than_its_own(pool: AnalysisPool) -> None:
     work = Work()
     lane = pool.lane(work, lambda: None)
     began = asyncio.get_running_loop().time()
-    for _ in range(25):
-        lane.put(frame(keyframe=True))
+    for number in range(25):
+        lane.put(frame(number, keyframe=True))
         await asyncio.sleep(0.004)
     lasted = asyncio.get_running_loop().time() - began
     await lane.close()
-    assert len(work.turns) <= analysis_pool.TURNS_BURST + analysis_pool.TURNS_PER_S * lasted + 1
+    assert len(work.batches) <= TURNS_BURST + TURNS_PER_S * lasted + 1
     assert work.closed
 
 
@@ -41,29 +160,25 @@ async def test_a_turn_that_has_to_wait_takes_all_that_came_meanwhile(pool: Analy
     work = Work()
     lane = pool.lane(work, lambda: None)
     lane._turns._left = 0.0
-    for _ in range(5):
-        lane.put(frame())
-    await until(lambda: bool(work.turns), "its turn comes")
-    assert work.turns == [5]
+    for number in range(5):
+        lane.put(frame(number))
+    await until(lambda: bool(work.batches), "its turn comes")
+    assert work.batches == [[0, 1, 2, 3, 4]]
     await lane.close()
 
 
-async def test_past_the_frames_that_are_decoded_only_a_keyframe_helps(pool: AnalysisPool) -> None:
-    overflows = 0
-
-    def overflowed() -> None:
-        nonlocal overflows
-        overflows += 1
-
-    lane = pool.lane(Work(), overflowed)
-    lane._frames._left, lane._frames._at = 1.0, float("inf")
-    lane._frames._grow = lambda now: None  # type: ignore[method-assign]
-    for _ in range(3):
-        lane.put(frame())
-    assert overflows == 1
-    lane._frames._left = 1.0
-    lane.put(frame())
-    assert lane._needs_keyframe
-    lane.put(frame(keyframe=True))
-    assert not lane._needs_keyframe
+async def test_past_the_frames_that_are_decoded_only_a_keyframe_helps(
+    pool: AnalysisPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, asked = Work(), []
+    lane = pool.lane(work, lambda: asked.append(True))
+    monkeypatch.setattr(lane._frames, "take", lambda now: False)
+    for number in range(3):
+        lane.put(frame(number, keyframe=number == 1))
+    assert asked == [True]
+    monkeypatch.setattr(lane._frames, "take", lambda now: True)
+    lane.put(frame(3))
+    lane.put(frame(4, keyframe=True))
+    await until(lambda: bool(work.batches), "it goes on")
+    assert work.batches == [[4]]
     await lane.close()
