@@ -9,6 +9,8 @@ export class CalibrationView {
   #overlay = element("dots");
   /** Ends the dots that are being shown. */
   #run = new AbortController();
+  /** What the overlay's first button does. */
+  #next = () => this.#begin();
 
   /** @param {() => import("./focus-client.js").FocusClient} client the one that runs now */
   constructor(client) {
@@ -16,7 +18,7 @@ export class CalibrationView {
     this.#overlay.style.setProperty("--dot-time", `${DOT_MS}ms`);
     element("calibrate").addEventListener("click", () => this.#open());
     element("calibrate-skip").addEventListener("click", () => this.#offer(CALIBRATION.skipped));
-    element("dots-go").addEventListener("click", () => void this.#begin());
+    element("dots-go").addEventListener("click", () => void this.#next());
     element("dots-skip").addEventListener("click", () => void this.close());
     this.#overlay.addEventListener("keydown", ({ key }) => key === "Escape" && void this.close());
     // Esc is the browser's own in full screen.
@@ -72,8 +74,12 @@ export class CalibrationView {
       const result = await this.#client().calibrate(CALIBRATION_POINTS, (point) => place(dot, point), {
         signal: run.signal,
       });
-      if (result.accepted) this.#offer(calibrationWords(result).offer);
-      this.#say(calibrationWords(result));
+      const words = calibrationWords(result);
+      this.#say(words);
+      if (result.accepted) {
+        this.#offer(words.offer);
+        this.#next = () => this.close();
+      }
     } catch (error) {
       if (!run.signal.aborted) this.#say({ ...CALIBRATION.failed, text: error.message });
     } finally {
@@ -81,12 +87,14 @@ export class CalibrationView {
     }
   }
 
-  /** @param {{title: string, text: string, go: string, skip: string}} words */
+  /** @param {{title: string, text: string, go: string, skip?: string}} words without `skip` nothing is left to skip */
   #say({ title, text, go, skip }) {
     element("dots-title").textContent = title;
     element("dots-text").textContent = text;
     element("dots-go").textContent = go;
-    element("dots-skip").textContent = skip;
+    element("dots-skip").textContent = skip ?? "";
+    element("dots-way-out").hidden = !skip;
+    this.#next = () => this.#begin();
     element("dots-words").hidden = false;
     element("dot").hidden = true;
     element("dots-go").focus();

@@ -70,17 +70,16 @@ export const CALIBRATION = {
 /** @param {import("./calibration.js").CalibrationResult} result */
 export function calibrationWords({ accepted, quality, error_deg: error, message }) {
   if (!accepted) return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
-  const accuracy = `accurate to about ${Math.max(1, Math.round(error))}°`;
+  const degrees = Math.max(1, Math.round(error));
   const worth = {
     good: "As good as a webcam gets.",
     fair: "Enough to tell your screen from what is beside it; better light may do better.",
   };
   return {
     title: "Your screen is known now",
-    text: `It is ${accuracy}. ${worth[quality]}`,
-    go: "Once more",
-    skip: "Done",
-    offer: `Your screen is known, ${accuracy}.`,
+    text: `Where you look is known to about ${degrees}°. ${worth[quality]}`,
+    go: "Done",
+    offer: `Your screen is known, accurate to about ${degrees}°.`,
   };
 }
 

@@ -56,6 +56,9 @@ class Calibration:
 
     @property
     def quality(self) -> Quality:
+        if self.error_deg > min(self.half_width_deg, self.half_height_deg):
+            # As far off as from the screen's middle to its edge: chance can do that.
+            return Quality.POOR
         if self.error_deg <= GOOD_DEG:
             return Quality.GOOD
         return Quality.FAIR if self.error_deg <= FAIR_DEG else Quality.POOR

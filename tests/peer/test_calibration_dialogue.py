@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rtc_server.focus.calibration import LONGEST_S, MIN_SAMPLES, SETTLE_S, TARGETS
+from rtc_server.focus.calibration import LONGEST_S, MIN_SAMPLES, SETTLE_S, TARGETS, Calibration
+from rtc_server.focus.state import Angles
 from rtc_server.learner import Learner
 from rtc_server.peer.calibration_dialogue import MAX_POINTS, CalibrationDialogue
 from rtc_server.peer.focus_session import FocusSession
@@ -128,6 +129,23 @@ def test_a_poor_one_leaves_an_earlier_one_in_force() -> None:
         learner.looks(towards(1 - x if y < 0.5 else x, y), 2.0)
     assert not learner.dialogue.heard(said("end"))
     assert learner.session.record().calibration_error_deg == stored
+
+
+def test_eyes_that_go_far_beyond_any_screen_are_not_believed() -> None:
+    learner = CalibratingLearner()
+    learner.dialogue.heard(said("start"))
+    for x, y in TARGETS:
+        learner.dialogue.heard(said("point", x=x, y=y))
+        learner.looks(towards(0.5 + 5 * (x - 0.5), y), 2.0)
+    assert not learner.dialogue.heard(said("end"))
+    assert isinstance(learner.last, CalibrationResult)
+    assert not learner.last.accepted
+
+
+def test_an_error_as_large_as_the_screen_is_chance() -> None:
+    middle = Angles(0.0, 5.0)
+    assert Calibration(middle, half_width_deg=12.0, half_height_deg=5.0, error_deg=4.0).quality == "fair"
+    assert Calibration(middle, half_width_deg=12.0, half_height_deg=3.0, error_deg=4.0).quality == "poor"
 
 
 def test_dots_in_a_line_draw_no_screen() -> None:
