@@ -132,6 +132,9 @@ class Connection:
             """Media passes aiortc by."""
 
         receiver.receive = receive  # type: ignore[method-assign]
+        # A thousand objects that would never be used.
+        receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
+        receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
