@@ -12,7 +12,7 @@ from pathlib import Path
 import uvloop
 
 from bench.clip import bench_clip, clip_name
-from bench.processes import take_the_load_s_cores
+from bench.processes import alone, take_the_load_s_cores
 from bench.report import Report, write
 from bench.run import Run
 
@@ -47,7 +47,8 @@ def main() -> None:
     gc.freeze()
     for name in arguments.names or BENCHMARKS:
         benchmark: Callable[[Run], Awaitable[Report]] = getattr(import_module(f"bench.{name}"), name)
-        report = uvloop.run(_measured(benchmark, run))
+        with alone():
+            report = uvloop.run(_measured(benchmark, run))
         print(json.dumps(report.as_json()) if arguments.json else report.as_markdown(run.clip_name) + "\n", flush=True)
         if arguments.write:
             write(report, run.clip_name)

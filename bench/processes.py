@@ -1,6 +1,7 @@
 """Servers under measurement: each a process of its own, on a core of its own."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import socket
@@ -8,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,18 @@ def cores() -> tuple[int, list[int]]:
 def take_the_load_s_cores() -> None:
     """This process, and what it starts from now on, leaves the server's core alone."""
     os.sched_setaffinity(0, cores()[1])
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other benchmark runs on this machine: two on the same cores would both measure nonsense."""
+    with (Path(tempfile.gettempdir()) / "rtc-server-bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("bench: another benchmark is running here; waiting for its end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
