@@ -23,6 +23,9 @@ MESSAGES = [
     b'{"version":1,"type":"resume"}',
     b'{"type":"stop"}',
     b'{"type":["stop"]}',
+    b'{"type":"calibration_start"}',
+    b'{"type":"calibration_point","x":0.5,"y":0.1}',
+    b'{"type":"calibration_end"}',
     b"[" * 5000,
 ]
 
