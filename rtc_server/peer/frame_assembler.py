@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.peer.missing_packets import MissingPackets
 from rtc_server.peer.rtp import Payload, PayloadMalformed, parse_payload
 
 MAX_AGE_S = 0.5
@@ -22,7 +23,6 @@ MAX_EARLY = 64
 MAX_JUMP = 1024
 """A sequence number farther off belongs to another stream, if the packet after it agrees."""
 
-_FIRST_RTT_S = 0.03
 _KEYFRAME_REPEAT_S = 0.2
 _MAX_EARLY_GAP = 16
 
@@ -45,13 +45,6 @@ class _Packet:
     arrived: float
 
 
-@dataclass(slots=True)
-class _Missing:
-    noticed: float
-    asked: float | None = None
-    times: int = 0
-
-
 class FrameAssembler:
     """One for each stream (SSRC)."""
 
@@ -63,13 +56,14 @@ class FrameAssembler:
         self._jumped_to: int | None = None
         self._cursor: int | None = None
         """Extended sequence number of the packet that continues the frame; None until a keyframe begins."""
+        self._delivered = 0
+        """Below it all has been delivered or will never be."""
         self._buffer: dict[int, _Packet] = {}
         self._frame: list[_Packet] = []
-        self._missing: dict[int, _Missing] = {}
+        self._missing = MissingPackets()
         self._waiting_for_keyframe = True
         self._keyframe_asked: float | None = None
         self._last_picture_id: int | None = None
-        self._rtt_s = _FIRST_RTT_S
 
     @property
     def troubled(self) -> bool:
@@ -88,8 +82,8 @@ class FrameAssembler:
         Longer for a keyframe that has begun, since the next one would take longer still.
         """
         if self._waiting_for_keyframe:
-            return min(max(0.15, 0.05 + 4.5 * self._rtt_s), 0.45)
-        return min(max(0.15, 0.05 + 3 * self._rtt_s), 0.4)
+            return min(max(0.15, 0.05 + 4.5 * self._missing.rtt_s), 0.45)
+        return min(max(0.15, 0.05 + 3 * self._missing.rtt_s), 0.4)
 
     def push(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[EncodedFrame]:
         """Take one packet; returns the frames that are complete by it, in order."""
@@ -97,8 +91,8 @@ class FrameAssembler:
         extended = self._extend(sequence)
         if extended is None:
             return []
-        self._found(extended, now)
-        if extended in self._buffer or (self._cursor is not None and extended < self._cursor):
+        self._missing.found(extended, now)
+        if extended in self._buffer or extended < (self._delivered if self._cursor is None else self._cursor):
             return []
         try:
             parsed = parse_payload(self._codec, payload) if payload else None
@@ -111,31 +105,24 @@ class FrameAssembler:
         if self._cursor is None:
             self._keep_early(newest, extended, now)
             return []
-        self._note_missing(extended, now)
+        assert self._highest is not None
+        if extended > self._highest:
+            self._missing.note(self._highest + 1, extended, now)
+            self._highest = extended
         if len(self._missing) > MAX_MISSING or len(self._buffer) > MAX_BUFFERED or len(self._frame) > MAX_BUFFERED:
             return self._skip_gap(now)
         return self._drain(now)
 
     def advance(self, now: float) -> list[EncodedFrame]:
         """Time has passed: gives up what has been missing for too long. Returns frames that this sets free."""
-        if self._cursor is not None:
-            blocking = self._missing.get(self._cursor)
-            if blocking is not None and now - blocking.noticed >= self.give_up_s:
-                return self._skip_gap(now)
-        else:
-            for sequence in [key for key, gap in self._missing.items() if now - gap.noticed >= self.give_up_s]:
-                del self._missing[sequence]
+        if self._cursor is None:
+            self._missing.forget_older(now - self.give_up_s)
+        elif self._missing.missed_for(self._cursor, now) >= self.give_up_s:
+            return self._skip_gap(now)
         return []
 
     def feedback(self, now: float) -> Feedback | None:
         """What to tell the sender; each request is repeated after a while, so call it as often as you like."""
-        retry_s = min(max(1.2 * self._rtt_s, 0.03), 0.12)
-        missing: list[int] = []
-        for sequence, gap in self._missing.items():
-            if gap.asked is None or now - gap.asked >= retry_s:
-                gap.asked = now
-                gap.times += 1
-                missing.append(sequence & 0xFFFF)
         keyframe = (
             self._waiting_for_keyframe
             and self._cursor is None
@@ -143,7 +130,8 @@ class FrameAssembler:
         )
         if keyframe:
             self._keyframe_asked = now
-        return Feedback(tuple(missing), keyframe) if keyframe or missing else None
+        missing = tuple(sequence & 0xFFFF for sequence in self._missing.due(now)) if self._missing else ()
+        return Feedback(missing, keyframe) if keyframe or missing else None
 
     def lose_chain(self) -> None:
         """Something was lost for good, here or in the decoder: nothing but a keyframe can be used now."""
@@ -177,25 +165,12 @@ class FrameAssembler:
         self._highest = (self._highest | 0xFFFF) + 1 + sequence
         return self._highest
 
-    def _note_missing(self, newest: int, now: float) -> None:
-        """Every sequence number between those that came is missing, once it is known to be skipped."""
-        assert self._highest is not None
-        for sequence in range(self._highest + 1, newest):
-            self._missing[sequence] = _Missing(now)
-        self._highest = max(self._highest, newest)
-
     def _keep_early(self, newest: int | None, extended: int, now: float) -> None:
         """No keyframe has begun, but its first packet may be one of those that were just lost."""
         if len(self._buffer) > MAX_EARLY:
             del self._buffer[next(iter(self._buffer))]
         if newest is not None and 1 < extended - newest <= _MAX_EARLY_GAP:
-            for sequence in range(newest + 1, extended):
-                self._missing[sequence] = _Missing(now)
-
-    def _found(self, extended: int, now: float) -> None:
-        gap = self._missing.pop(extended, None)
-        if gap is not None and gap.times == 1 and gap.asked is not None and now - gap.asked > 0.005:
-            self._rtt_s += 0.25 * (min(now - gap.asked, 0.3) - self._rtt_s)
+            self._missing.note(newest + 1, extended, now)
 
     # -- frames
 
@@ -205,9 +180,7 @@ class FrameAssembler:
             return
         self._move_cursor(first)
         newest = max(self._buffer, default=first)
-        for sequence in range(first + 1, newest):
-            if sequence not in self._buffer:
-                self._missing.setdefault(sequence, _Missing(now))
+        self._missing.note(first + 1, newest, now, present=self._buffer)
         self._highest = max(first, newest)
 
     def _drain(self, now: float) -> list[EncodedFrame]:
@@ -242,6 +215,7 @@ class FrameAssembler:
         self._waiting_for_keyframe = False
         self._keyframe_asked = None
         self._last_picture_id = payloads[0].picture_id
+        self._delivered = self._cursor or 0
         arrived = max(packet.arrived for packet in packets) if len(packets) > 1 else first.arrived
         complete.append(
             EncodedFrame(
@@ -286,4 +260,4 @@ class FrameAssembler:
     def _move_cursor(self, sequence: int) -> None:
         self._cursor = sequence
         self._buffer = {key: packet for key, packet in self._buffer.items() if key >= sequence}
-        self._missing = {key: gap for key, gap in self._missing.items() if key >= sequence}
+        self._missing.forget_before(sequence)

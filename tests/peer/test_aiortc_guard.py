@@ -13,6 +13,7 @@ from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
+from rtc_server.peer.aiortc_guard.data_path import Suspended, run_to_end, send_now
 from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.offer import read_offer
@@ -281,6 +282,24 @@ async def test_a_channel_that_is_none_of_ours_is_closed(live: Live) -> None:
     other = live.client.pc.createDataChannel("other")
     await until(lambda: other.readyState == "closed", "it is closed")
     await live.goes_on()
+
+
+async def test_messages_pass_without_a_task(live: Live) -> None:
+    """Upstream's coroutines still wait for nothing: an update leaves, and its acknowledgement is taken, at once."""
+    sctp = live.peer._connection._pc.sctp
+    channel = live.peer._channel._focus
+    tasks = asyncio.all_tasks()
+    sent = sctp._local_tsn
+    assert send_now(channel, '{"type": "at once"}')
+    assert sctp._local_tsn == (sent + 1) % 2**32
+    assert not sctp._outbound_queue
+    assert asyncio.all_tasks() == tasks
+    await live.client.told("at once")
+
+
+async def test_a_coroutine_that_waits_is_noticed() -> None:
+    with pytest.raises(Suspended):
+        run_to_end(asyncio.sleep(0))
 
 
 # -- the end
