@@ -1,7 +1,9 @@
 """The HTTP server around the application: its clocks and its log, set against slow and broken clients."""
 
+import asyncio
 import logging
 import socket
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -11,10 +13,16 @@ LINGERING_S = 1.0
 SHUTDOWN_S = 5.0
 STALLED_S = 20.0
 """How long a client may leave an answer unread before its connection is closed."""
+MAX_CONNECTIONS = 400
+"""At once. A process may often have no more than 1024 files, and media and rows need theirs."""
 
 
 def server_runner(
-    application: web.Application, *, header_timeout: float, stalled_timeout: float = STALLED_S
+    application: web.Application,
+    *,
+    header_timeout: float,
+    stalled_timeout: float = STALLED_S,
+    max_connections: int = MAX_CONNECTIONS,
 ) -> web.AppRunner:
     """A runner that closes a connection whose next request's headers are not complete in time.
 
@@ -30,8 +38,9 @@ def server_runner(
 
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         application.on_response_prepare.append(bound_sending)
-    return web.AppRunner(
+    return _BoundedRunner(
         application,
+        max_connections,
         keepalive_timeout=header_timeout,
         lingering_time=LINGERING_S,
         shutdown_timeout=SHUTDOWN_S,
@@ -39,6 +48,35 @@ def server_runner(
         access_log=None,
         logger=_connection_log(),
     )
+
+
+class _BoundedRunner(web.AppRunner):
+    """Where there are too many connections, the one that has been without a request for longest is closed.
+
+    So slow clients push out each other; whoever asks at once is answered, wherever the others come from.
+    """
+
+    def __init__(self, application: web.Application, max_connections: int, **options: Any) -> None:
+        super().__init__(application, **options)
+        self._max_connections = max_connections
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        take_in = server.connection_made
+
+        def bounded(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+            take_in(handler, transport)
+            connections = server.connections
+            if len(connections) <= self._max_connections:
+                return
+            # In the order in which they came; one that is about to go is counted until then.
+            for older in connections:
+                if older.transport is not None and older._current_request is None:  # noqa: SLF001
+                    older.force_close()
+                    return
+
+        server.connection_made = bounded  # type: ignore[method-assign]
+        return server
 
 
 class _Discreet(logging.Filter):

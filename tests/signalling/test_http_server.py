@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtc_server.signalling.http_server import server_runner
-from tests.signalling.doors import OFFER, bearer, signalling_application
+from tests.signalling.doors import OFFER, MemoryPeers, bearer, signalling_application
 
 
 async def talk(client, *pieces: bytes, pause: float = 0.0) -> bytes:
@@ -195,3 +195,31 @@ async def test_no_request_is_ever_a_500(client, method, path, query, headers, bo
 
     assert answer.startswith(b"HTTP/1.")
     assert int(answer.split(b" ", 2)[1]) < 500
+
+
+async def test_slow_clients_push_out_each_other_and_nobody_else():
+    runner = server_runner(signalling_application(MemoryPeers()), header_timeout=30, max_connections=4)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = runner.addresses[0][:2]
+    slow = []
+    try:
+        for _ in range(8):
+            slow.append(await asyncio.open_connection(*address))
+            slow[-1][1].write(b"POST /whip HTTP/1.1\r\nX-Slow")
+            await asyncio.sleep(0.02)
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(b"OPTIONS /whip HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+        for reader, _ in slow[:4]:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        assert runner.server is not None
+        assert len(runner.server.connections) <= 4
+    finally:
+        for _, writer in slow:
+            writer.close()
+        await runner.cleanup()
