@@ -36,7 +36,7 @@ async def serving() -> AsyncIterator[Endpoint]:
     application.add_routes(
         [
             web.post("/whip", partial(_offered, endpoint)),
-            web.delete("/whip/1", partial(_deleted, endpoint)),
+            web.delete("/whip/{index:[0-9]+}", partial(_deleted, endpoint)),
         ]
     )
     async with TestServer(application) as server:
@@ -52,7 +52,7 @@ async def _offered(endpoint: Endpoint, request: web.Request) -> web.Response:
     endpoint.tokens.append(request.headers["Authorization"])
     if endpoint.refusal is not None:
         return endpoint.refusal
-    headers = {"Location": "/whip/1"}
+    headers = {"Location": f"/whip/{len(endpoint.peers)}"}
     if endpoint.answer is not None:
         return web.Response(status=201, text=endpoint.answer, headers=headers, content_type="application/sdp")
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -109,8 +109,8 @@ def _metrics(endpoint: Endpoint) -> dict[str, float]:
     }
 
 
-async def _deleted(endpoint: Endpoint, _request: web.Request) -> web.Response:
+async def _deleted(endpoint: Endpoint, request: web.Request) -> web.Response:
     endpoint.deleted += 1
     with suppress(IndexError):
-        await endpoint.peers[-1].close()
+        await endpoint.peers[int(request.match_info["index"])].close()
     return web.Response()
