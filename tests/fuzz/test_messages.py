@@ -62,13 +62,13 @@ def test_a_message_is_heard_or_answered_with_an_error(messages: list[bytes | str
     assert floods == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def http(runner: asyncio.Runner) -> Iterator[TestClient]:
     async def start() -> TestClient:
         application = signalling_application(MemoryPeers(), offers_per_minute=1_000_000)
