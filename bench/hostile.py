@@ -51,7 +51,10 @@ async def hostile(run: Run, only: str = "") -> Report:
         [_row("in peace", quiet), _row("under attack", attacked)],
         [
             Goal(
-                f"p95 under attack at most {MOST_RATIO} of its value in peace", str(ratio), ratio.median <= MOST_RATIO
+                f"p95 under attack at most {MOST_RATIO} of that in peace",
+                str(ratio),
+                quiet_enough and ratio.median <= MOST_RATIO,
+                "" if quiet_enough else "The machine was too busy to answer everybody in peace: measure again.",
             ),
             Goal(
                 f"at least {LEAST_ANSWERED:.0%} of the honest frames answered",
