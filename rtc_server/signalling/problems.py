@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from rtc_server.errors import (
+    CalibrationFailed,
     ClipUnreadable,
     DecodeFailed,
     FocusSessionUnknown,
@@ -62,6 +63,7 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     # These belong to the command line or to a peer's frames; met in a request they are bugs.
+    CalibrationFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
     DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ObservationsUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,

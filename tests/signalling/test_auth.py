@@ -69,8 +69,8 @@ NOW = int(time.time())
 
 REFUSED = {
     "expired": ({"exp": NOW - 60}, TokenExpired),
-    "not yet valid": ({"nbf": NOW + 600}, TokenInvalid),
-    "issued in the future": ({"iat": NOW + 600, "exp": NOW + 700}, TokenInvalid),
+    "not yet valid": ({"nbf": NOW + 7200}, TokenInvalid),
+    "issued in the future": ({"iat": NOW + 7200, "exp": NOW + 7300}, TokenInvalid),
     "for another server": ({"aud": "another"}, NotAllowed),
     "for nobody": ({"aud": ...}, TokenInvalid),
     "for ever": ({"exp": ...}, TokenInvalid),
