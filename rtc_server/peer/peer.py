@@ -86,7 +86,8 @@ class Peer:
         self._services = services
         self._vital_signs = VitalSigns(services.limits, now)
         self._over = asyncio.Event()
-        self._resumable = False
+        self.resumable = False
+        """Whether its FocusSession may go on with another peer; known once it has ended."""
         self._started = False
         self._greeted = False
         self._trouble: asyncio.TimerHandle | None = None
@@ -126,13 +127,8 @@ class Peer:
         """Ask it to end; only the first reason counts. `resumable`: its FocusSession may go on with another peer."""
         if self.end_reason is None:
             self.end_reason = reason
-            self._resumable = resumable
+            self.resumable = resumable
             self._over.set()
-
-    @property
-    def resumable(self) -> bool:
-        """Known once it has ended."""
-        return self._resumable
 
     @property
     def started(self) -> bool:
@@ -293,7 +289,7 @@ class Peer:
             self._trouble.cancel()
         await self._lane.close()
         reason = self.end_reason or "failed"
-        final = self.session.snapshot() if self._resumable else self.session.finish(reason)
+        final = self.session.snapshot() if self.resumable else self.session.finish(reason)
         self._channel.tell(
             TrackingStopped(
                 focus_session_id=self.session.id,

@@ -109,8 +109,11 @@ class PeerRegistry:
             raise OfferUnacceptable("ICE cannot be restarted here: send a new offer that continues the session.")
 
     async def close_peer(self, peer_id: str, reason: str) -> None:
-        """Ends a peer and its FocusSession. Raises PeerUnknown."""
-        self.peer(peer_id).end(reason)
+        """Ends a peer and its FocusSession, unless a newer peer goes on with that. Raises PeerUnknown."""
+        peer = self.peer(peer_id)
+        peer.end(reason)
+        if not self._goes_on(peer.session, without=peer):
+            peer.resumable = False
 
     def peer(self, peer_id: str) -> Peer:
         """Raises PeerUnknown."""
@@ -178,11 +181,17 @@ class PeerRegistry:
         self._occupants.pop(peer.peer_id, None)
         if self._live.get(peer.grant.learner) is peer:
             del self._live[peer.grant.learner]
-        if peer.resumable and not self._goes_on(peer.session):
+        if self._goes_on(peer.session):
+            return
+        if peer.resumable:
             self._park(peer)
+        elif peer.started and not peer.session.ended:
+            # It was lost at first, and said goodbye while it was being closed.
+            peer.session.finish(peer.end_reason or "failed")
+            self._services.recorder.put(peer.session.record())
 
-    def _goes_on(self, session: FocusSession) -> bool:
-        return any(peer.session is session for peer in self._peers.values())
+    def _goes_on(self, session: FocusSession, without: Peer | None = None) -> bool:
+        return any(peer.session is session for peer in self._peers.values() if peer is not without)
 
     def _park(self, peer: Peer) -> None:
         if not (peer.started or peer.continued):

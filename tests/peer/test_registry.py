@@ -178,6 +178,28 @@ async def test_a_peer_is_closed_by_its_name(registry: PeerRegistry, records: Rec
             await registry.close_peer(answer.peer_id, "stopped")
 
 
+async def test_who_says_goodbye_while_being_lost_is_not_waited_for(registry: PeerRegistry, records: Records) -> None:
+    async with learner_client() as client:
+        answer = await client.connect(registry)
+        session = (await client.told("tracking_started"))["focus_session_id"]
+        registry.peer(answer.peer_id).lost()
+        await registry.close_peer(answer.peer_id, "stopped")
+        (end,) = await records.ended()
+        assert end.focus_session_id == session
+
+
+async def test_a_late_goodbye_leaves_alone_who_goes_on(registry: PeerRegistry, records: Records) -> None:
+    async with learner_client() as older, learner_client() as newer:
+        answer = await older.connect(registry)
+        session = (await older.told("tracking_started"))["focus_session_id"]
+        await newer.connect(registry, continues=session)
+        await registry.close_peer(answer.peer_id, "stopped")
+        await until(lambda: len(registry) == 1, "the older left")
+        assert (await newer.told("tracking_started"))["continued"]
+        await newer.told("tracking_update")
+        assert all(record.end_reason is None for record in records.all)
+
+
 async def test_a_shutdown_ends_and_records_all(registry: PeerRegistry, records: Records) -> None:
     async with learner_client() as live, learner_client() as lost:
         await live.connect(registry, grant(1))
