@@ -20,7 +20,8 @@ MAX_FACES = 4
 SEARCH_INTERVAL_S = 2.0
 """Longest time without a search of the whole picture."""
 MIN_SEARCH_INTERVAL_S = 0.4
-"""Shortest time between two searches while somebody is followed."""
+"""Shortest time between two searches while somebody is followed. It doubles with each that finds nobody new,
+so that a room that keeps moving (a laptop on a lap, a window to the street) does not cost half as much again."""
 NEWCOMER_CHANGE = 15.0
 """Luma levels by which a coarse cell away from the people known must differ from the last search..."""
 NEWCOMER_CELLS = 10
@@ -42,6 +43,7 @@ class FaceTracker:
     def __init__(self) -> None:
         self._followed: list[_Followed] = []
         self._searched_at_s = float("-inf")
+        self._rest_s = MIN_SEARCH_INTERVAL_S
         self._grid_at_search: NDArray[np.float32] | None = None
 
     def faces(
@@ -51,7 +53,10 @@ class FaceTracker:
         before = len(self._followed)
         self._followed = self._follow(landmarker, picture)
         if len(self._followed) < max(before, 1) or self._may_have_company(grid, media_time_s):
+            followed = len(self._followed)
             self._search(landmarker, picture)
+            found = len(self._followed) > followed
+            self._rest_s = MIN_SEARCH_INTERVAL_S if found else min(2 * self._rest_s, SEARCH_INTERVAL_S)
             self._searched_at_s, self._grid_at_search = media_time_s, grid
         return tuple(followed.face.landmarks for followed in self._followed)
 
@@ -70,14 +75,21 @@ class FaceTracker:
 
     def _may_have_company(self, grid: NDArray[np.float32], media_time_s: float) -> bool:
         since_s = media_time_s - self._searched_at_s
-        if len(self._followed) == MAX_FACES or since_s < MIN_SEARCH_INTERVAL_S:
+        if len(self._followed) == MAX_FACES or since_s < self._rest_s:
             return False
-        if since_s >= SEARCH_INTERVAL_S or self._grid_at_search is None:
+        if self._grid_at_search is None or self._changed_elsewhere(grid, self._grid_at_search):
             return True
-        difference = grid - self._grid_at_search
+        if since_s < SEARCH_INTERVAL_S:
+            return False
+        self._rest_s = MIN_SEARCH_INTERVAL_S / 2  # the room has come to rest; this search doubles it
+        return True
+
+    def _changed_elsewhere(self, grid: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
+        """Whether something the size of a person moved where nobody is known to be."""
+        difference = grid - before
         difference -= np.median(difference)  # the camera's own exposure moves every cell alike
         away = outside([_person(followed.box) for followed in self._followed])
-        return np.count_nonzero(np.abs(difference[away]) > NEWCOMER_CHANGE) >= NEWCOMER_CELLS
+        return bool(np.count_nonzero(np.abs(difference[away]) > NEWCOMER_CHANGE) >= NEWCOMER_CELLS)
 
 
 def _person(face: Box) -> Box:

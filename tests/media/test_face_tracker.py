@@ -60,6 +60,20 @@ def test_somebody_who_comes_in_is_found_as_soon_as_the_picture_changes_there(sce
     assert len(tracker.faces(scene, None, changed, 1.0)) == 2
 
 
+def test_a_room_that_keeps_moving_is_searched_ever_less_often_until_it_rests(scene):
+    tracker, other = FaceTracker(), STILL.copy()
+    other[:, :12] += 40
+    scene.middles = [(0.5, 0.5)]
+    for second in range(20):
+        for frame in range(15):
+            tracker.faces(scene, None, (STILL, other)[frame % 2], second + frame / 15)
+    assert scene.searches <= 20 / SEARCH_INTERVAL_S + 4
+
+    watch(tracker, scene, seconds=2 * SEARCH_INTERVAL_S + 1, start_s=20)
+    scene.middles.append((0.15, 0.5))
+    assert len(watch(tracker, scene, seconds=0.5, start_s=21 + 2 * SEARCH_INTERVAL_S, grid=other)) == 2
+
+
 def test_movement_of_the_learner_alone_is_no_reason_to_search(scene):
     tracker = FaceTracker()
     scene.middles = [(0.5, 0.5)]
