@@ -14,9 +14,9 @@ class Policy:
     gaze_yaw_limit_deg: float = 11.0
     """Half the width of what is looked at: a 14-inch screen (31 cm) at 70 cm spans ±12.5°, at the edges
     of which nobody reads for long. Wider screens need a calibration."""
-    gaze_up_limit_deg: float = 15.0
-    gaze_down_limit_deg: float = 15.0
-    """Half the height of such a screen is 8°; the mesh knows up and down half as well as left and right."""
+    gaze_up_limit_deg: float = 14.0
+    gaze_down_limit_deg: float = 13.0
+    """Half the height of such a screen is 8°; up and down the mesh is half as sure as aside."""
     head_yaw_limit_deg: float = 25.0
     """People turn their heads rather than hold their eyes beyond 20° or so (Stahl 1999): a head turned
     further has turned to something else, even if the eyes glance back."""
