@@ -81,7 +81,8 @@ class FaceTracker:
             return True
         if since_s < SEARCH_INTERVAL_S:
             return False
-        self._rest_s = MIN_SEARCH_INTERVAL_S / 2  # the room has come to rest; this search doubles it
+        # The room may have come to rest: halved once the search to come has doubled it.
+        self._rest_s = max(self._rest_s / 4, MIN_SEARCH_INTERVAL_S / 2)
         return True
 
     def _changed_elsewhere(self, grid: NDArray[np.float32], before: NDArray[np.float32]) -> bool:

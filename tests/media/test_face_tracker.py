@@ -69,9 +69,9 @@ def test_a_room_that_keeps_moving_is_searched_ever_less_often_until_it_rests(sce
             tracker.faces(scene, None, (STILL, other)[frame % 2], second + frame / 15)
     assert scene.searches <= 20 / SEARCH_INTERVAL_S + 4
 
-    watch(tracker, scene, seconds=2 * SEARCH_INTERVAL_S + 1, start_s=20)
+    watch(tracker, scene, seconds=4 * SEARCH_INTERVAL_S + 1, start_s=20)
     scene.middles.append((0.15, 0.5))
-    assert len(watch(tracker, scene, seconds=0.5, start_s=21 + 2 * SEARCH_INTERVAL_S, grid=other)) == 2
+    assert len(watch(tracker, scene, seconds=0.5, start_s=21 + 4 * SEARCH_INTERVAL_S, grid=other)) == 2
 
 
 def test_movement_of_the_learner_alone_is_no_reason_to_search(scene):
