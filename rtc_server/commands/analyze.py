@@ -87,6 +87,7 @@ def report(results: Iterable[tuple[Path, Analysis]], *, as_json: bool) -> None:
 
 
 def _with_progress(observations: Iterator[FaceObservation], frames: int, name: str) -> Iterator[FaceObservation]:
+    tqdm.monitor_interval = 0  # its watching thread is for bars that update by leaps
     with tqdm(total=frames, desc=name, unit="frame", file=sys.stderr, leave=False, disable=None) as bar:
         for observation in observations:
             bar.update()
