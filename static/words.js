@@ -17,6 +17,7 @@ export const REASONS = {
   no_frames: "No picture arrives at the moment.",
   frozen: "The picture stands still.",
   low_light: "It is too dark to tell.",
+  glare: "Too much light falls on the face to tell.",
   low_contrast: "There is too little contrast to tell.",
   blurred: "The picture is too blurred to tell.",
   too_small: "The face is too far away to tell.",

@@ -62,6 +62,7 @@ def _to_json(observation: FaceObservation) -> dict[str, Any]:
         "contrast": quality.contrast,
         "sharpness": quality.sharpness,
         "change": quality.change,
+        "clipped": quality.clipped,
         "faces": [base64.b64encode(face.points.astype("<f4").tobytes()).decode() for face in observation.faces],
     }
 
@@ -72,7 +73,13 @@ def _from_json(line: dict[str, Any]) -> FaceObservation:
         width=int(line["width"]),
         height=int(line["height"]),
         faces=tuple(_face(text) for text in line["faces"]),
-        quality=ImageQuality(*(float(line[name]) for name in ("brightness", "contrast", "sharpness", "change"))),
+        quality=ImageQuality(
+            brightness=float(line["brightness"]),
+            contrast=float(line["contrast"]),
+            sharpness=float(line["sharpness"]),
+            change=float(line["change"]),
+            clipped=float(line.get("clipped", 0.0)),  # files from before it was measured
+        ),
     )
 
 

@@ -27,6 +27,8 @@ class ImageQuality:
     """Variance of the Laplacian of luma over the same area."""
     change: float
     """Mean absolute luma difference from the frame before, on a coarse grid; 0 for a frozen picture."""
+    clipped: float = 0.0
+    """Share of the same area in which luma is as good as white: light has washed out what was there; 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

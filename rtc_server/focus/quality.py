@@ -8,6 +8,9 @@ MIN_FACE_BRIGHTNESS = 10.0
 skin by less than the noise of a webcam's sensor."""
 MIN_ROOM_BRIGHTNESS = 12.0
 """Without a face: in a darker picture nobody would have been found even if somebody were there."""
+MAX_CLIPPED = 0.35
+"""Share of a face that is white, without any drawing. Reasoned, for want of such clips: light from one side that
+washes out a cheek and half of the forehead takes a third; more has reached the eyes."""
 MIN_CONTRAST = 4.0
 """Standard deviation of luma over a face. Without a face there is no floor: a blank wall shows nobody."""
 MIN_SHARPNESS = 0.018
@@ -27,6 +30,8 @@ def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) ->
         return Reason.LOW_LIGHT if quality.brightness < MIN_ROOM_BRIGHTNESS else None
     if quality.brightness < MIN_FACE_BRIGHTNESS:
         return Reason.LOW_LIGHT
+    if quality.clipped > MAX_CLIPPED:
+        return Reason.GLARE
     if quality.contrast < MIN_CONTRAST:
         return Reason.LOW_CONTRAST
     if eye_distance_px < MIN_EYE_DISTANCE_PX:

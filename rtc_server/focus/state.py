@@ -35,6 +35,7 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     """Frames arrive, but they are all the same picture."""
     LOW_LIGHT = "low_light"
+    GLARE = "glare"
     LOW_CONTRAST = "low_contrast"
     BLURRED = "blurred"
     TOO_SMALL = "too_small"

@@ -18,6 +18,8 @@ _PATCH_SAMPLES = 64
 that contrast and sharpness mean the same near and far, at 320x240 and at 1080p."""
 _GRID = (24, 32)
 """Cells of the coarse grid, down and across; four samples each keep a sensor's noise down."""
+_WHITE = 232
+"""Luma. White is 235 in the range video is mostly coded in, give or take what coding does to it."""
 _OUTER_EYE_CORNERS = (33, 263)
 """In the mesh."""
 
@@ -117,7 +119,8 @@ def measured(luma: Luma, face: FaceLandmarks | None, change: float) -> ImageQual
     laplacian += fine[2:, 1:-1]
     laplacian -= fine[1:-1, 1:-1] << 2
     brightness, variance = _mean_and_variance(patch)
-    return ImageQuality(brightness, sqrt(variance), _mean_and_variance(laplacian)[1], change)
+    clipped = np.count_nonzero(patch >= _WHITE) / max(1, patch.size)
+    return ImageQuality(brightness, sqrt(variance), _mean_and_variance(laplacian)[1], change, clipped)
 
 
 def _mean_and_variance(values: NDArray[Any]) -> tuple[float, float]:

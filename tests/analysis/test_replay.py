@@ -48,6 +48,14 @@ def test_observations_come_back_to_the_bit(kept: Path) -> None:
         assert [face.points.tobytes() for face in one.faces] == [face.points.tobytes() for face in other.faces]
 
 
+def test_a_file_from_before_glare_was_measured_is_still_read(kept: Path) -> None:
+    header, *lines = (json.loads(line) for line in kept.read_text().splitlines())
+    for line in lines:
+        del line["clipped"]
+    kept.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
+    assert [one.quality for one in read(kept)] == [one.quality for one in FRAMES]
+
+
 def test_the_same_policy_gives_the_same_totals_and_another_its_own(
     kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

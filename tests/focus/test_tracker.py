@@ -103,6 +103,8 @@ def test_notes_may_be_taken_for_a_while(policy: Policy, expected: list[tuple[Rea
     ("quality", "reason"),
     [
         (replace(CLEAR, brightness=6.0), Reason.LOW_LIGHT),
+        (replace(CLEAR, clipped=0.36), Reason.GLARE),
+        (replace(CLEAR, brightness=235.0, contrast=1.0, clipped=1.0), Reason.GLARE),
         (replace(CLEAR, contrast=2.0), Reason.LOW_CONTRAST),
         (replace(CLEAR, sharpness=15.0), Reason.BLURRED),
     ],
@@ -117,6 +119,10 @@ def test_a_flawed_picture_is_unknown_and_moves_nothing_else(quality: ImageQualit
     ]
     totals = tracker.snapshot().totals
     assert (totals.focus_sessions, totals.unfocus_sessions) == (1, 1)
+
+
+def test_a_highlight_on_a_face_is_no_glare() -> None:
+    assert story(watched(acted((3, SCREEN), (3, replace(CLEAR, clipped=0.35))))) == [(Reason.ON_SCREEN, 5.95)]
 
 
 def test_a_face_too_far_away_is_unknown() -> None:

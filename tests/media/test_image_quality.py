@@ -40,6 +40,19 @@ def test_the_face_counts_and_not_the_bright_window_behind_it():
     assert measured(luma, None, 0.0).brightness > 150
 
 
+@pytest.mark.parametrize(("white", "clipped"), [(255, 0.25), (235, 0.25), (232, 0.25), (231, 0.0)])
+def test_the_share_of_the_face_that_is_washed_out(white, clipped):
+    luma = flat(255)
+    luma[120:360, 160:480] = 90
+    luma[120:360, 240:320] = white
+    assert measured(luma, FACE, 0.0).clipped == clipped
+
+
+def test_a_white_picture_is_clipped_in_the_range_of_video():
+    white = av.VideoFrame.from_ndarray(np.full((480, 640, 3), 255, np.uint8), format="rgb24").reformat(format="yuv420p")
+    assert measured(luma_of(white), None, 0.0).clipped == 1.0
+
+
 def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
     beyond = FaceLandmarks(FACE.points + 5)
     assert measured(flat(70), beyond, 0.0).brightness == 70.0
