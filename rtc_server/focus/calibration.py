@@ -2,7 +2,8 @@
 
 The page shows a dot at each of `TARGETS` in turn; the gaze towards each is the median over the time the
 eyes rested on it. An affine map from screen to gaze is fitted to the five, which also takes up kappa, the
-camera's place and the mesh's own bias. Its error is that of predicting each dot from the other four.
+camera's place and the mesh's own bias. Its error is that of predicting the gaze towards dots shown after the
+five, which the fit has never seen; without any, that of predicting each of the five from the other four.
 """
 
 import math
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtc_server.errors import CalibrationFailed
 from rtc_server.focus.state import Angles
@@ -52,7 +54,7 @@ class Calibration:
     half_width_deg: float
     half_height_deg: float
     error_deg: float
-    """Mean error of predicting each dot's gaze from the other dots."""
+    """Mean error of predicting the gaze towards dots from other dots."""
 
     @property
     def quality(self) -> Quality:
@@ -104,27 +106,38 @@ class Calibrator:
 
 
 def fitted(targets: Sequence[tuple[float, float]], gazes: Sequence[tuple[float, float]]) -> Calibration:
-    """Fit the gaze (yaw, pitch) towards each target; at least five of them.
+    """Fit the gaze (yaw, pitch) towards the first five targets; any further ones only tell its error.
 
     :raises CalibrationFailed: the gaze did not follow the dots, or they are too much in a line.
     """
-    places = np.array([(1.0, x - 0.5, y - 0.5) for x, y in targets])
+    fit, held_out = slice(len(TARGETS)), slice(len(TARGETS), None)
+    every_place = np.array([(1.0, x - 0.5, y - 0.5) for x, y in targets])
+    every_gaze = np.array(gazes, dtype=np.float64)
+    places, seen = every_place[fit], every_gaze[fit]
     if float(np.linalg.svd(places, compute_uv=False)[-1]) < MIN_SPREAD:
         raise CalibrationFailed("The dots are not spread over the screen.")
-    seen = np.array(gazes, dtype=np.float64)
     affine = np.linalg.lstsq(places, seen, rcond=None)[0]
     # The picture is not mirrored: what is on the learner's right, the screen's right, is on its left.
     width, height = -float(affine[1, 0]), -float(affine[2, 1])
     if min(width, height) < MIN_EXTENT_DEG or max(width, height) > MAX_EXTENT_DEG:
         raise CalibrationFailed("The gaze did not follow the dots.")
-    errors = []
-    for held in range(len(targets)):
-        others = np.arange(len(targets)) != held
-        rest = np.linalg.lstsq(places[others], seen[others], rcond=None)[0]
-        errors.append(float(np.linalg.norm(places[held] @ rest - seen[held])))
+    if len(targets) > len(TARGETS):
+        misses = every_place[held_out] @ affine - every_gaze[held_out]
+    else:
+        misses = _each_from_the_others(places, seen)
     return Calibration(
         centre=Angles(float(affine[0, 0]), float(affine[0, 1])),
         half_width_deg=width / 2,
         half_height_deg=height / 2,
-        error_deg=sum(errors) / len(errors),
+        error_deg=float(np.linalg.norm(misses, axis=1).mean()),
     )
+
+
+def _each_from_the_others(places: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much (yaw, pitch) each gaze is missed by a fit to all but itself."""
+    misses = np.empty_like(seen)
+    for held in range(len(places)):
+        others = np.arange(len(places)) != held
+        rest = np.linalg.lstsq(places[others], seen[others], rcond=None)[0]
+        misses[held] = places[held] @ rest - seen[held]
+    return misses

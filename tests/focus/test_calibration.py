@@ -84,6 +84,38 @@ def test_eyes_that_wander_make_it_poor_and_change_nothing() -> None:
     assert tracker.calibration is None
 
 
+def on_screen(x: float, y: float) -> tuple[float, float]:
+    """Gaze in degrees towards a place on a screen of 40° by 20°."""
+    return (0.5 - x) * 40, (0.5 - y) * 20
+
+
+def test_dots_after_the_fifth_are_predicted_and_not_fitted() -> None:
+    extra = [(0.7, 0.3), (0.3, 0.6)]
+    gazes = [on_screen(x, y) for x, y in (*TARGETS, *extra)]
+    gazes[5] = (gazes[5][0] + 3.0, gazes[5][1] - 4.0)
+    one, two = fitted([*TARGETS, extra[0]], gazes[:6]), fitted([*TARGETS, *extra], gazes)
+    assert one.error_deg == pytest.approx(5.0)
+    assert two.error_deg == pytest.approx(2.5)
+    for calibration in (one, two):
+        assert (calibration.half_width_deg, calibration.half_height_deg) == pytest.approx((20.0, 10.0))
+        assert (calibration.centre.yaw_deg, calibration.centre.pitch_deg) == pytest.approx((0.0, 0.0))
+
+
+def test_a_held_out_dot_is_all_that_tells_the_error() -> None:
+    gazes = [on_screen(x, y) for x, y in TARGETS]
+    gazes[0] = (0.0, 5.0)  # the middle's, which moves the fit by a fifth of it
+    held_out = on_screen(0.7, 0.3)
+    calibration = fitted([*TARGETS, (0.7, 0.3)], [*gazes, (held_out[0], held_out[1] + 1.0)])
+    assert calibration.error_deg == pytest.approx(0.0, abs=1e-9)
+
+
+def test_of_five_dots_each_is_predicted_from_the_other_four() -> None:
+    gazes = [on_screen(x, y) for x, y in TARGETS]
+    gazes[0] = (0.0, 5.0)
+    # The four corners miss the middle by all 5°; without one corner the fit misses that one by two thirds of it.
+    assert fitted(TARGETS, gazes).error_deg == pytest.approx((5 + 4 * 10 / 3) / 5)
+
+
 @pytest.mark.parametrize("extent", [(0.0, 0.0), (-40.0, 20.0), (40.0, -20.0)])
 def test_eyes_that_do_not_follow_the_dots_fail(extent: tuple[float, float]) -> None:
     with pytest.raises(CalibrationFailed):
