@@ -33,3 +33,5 @@ class FocusRecord:
     """When the learner agreed to the camera, where the page said so. UTC, aware."""
     calibration_error_deg: float | None = None
     """Held-out error of the learner's own calibration; None without one."""
+    calibration_quality: str | None = None
+    """What that error amounts to, `good` or `fair`; None without a calibration."""

@@ -135,4 +135,5 @@ class FocusSession:
                 end_reason=self._end_reason,
                 consent_at=self._consent_at,
                 calibration_error_deg=calibration.error_deg if calibration is not None else None,
+                calibration_quality=calibration.quality.value if calibration is not None else None,
             )

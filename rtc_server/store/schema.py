@@ -152,6 +152,7 @@ focus_sessions = Table(
     Column("unfocus_sessions", Integer, nullable=False),
     Column("consent_at", UtcDateTime),
     Column("calibration_error_deg", Double),
+    Column("calibration_quality", String(8)),
     Index("rtc_focus_sessions_user", "user_id"),
     Index("rtc_focus_sessions_recorded", "recorded_at"),
     **_TABLE_OPTIONS,

@@ -147,6 +147,7 @@ def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "unfocus_sessions": totals.unfocus_sessions,
         "consent_at": record.consent_at,
         "calibration_error_deg": record.calibration_error_deg,
+        "calibration_quality": record.calibration_quality,
     }
 
 

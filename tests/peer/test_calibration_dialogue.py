@@ -76,6 +76,7 @@ def test_the_screen_is_learned_and_its_error_stored() -> None:
     assert result.error_deg is not None
     assert result.error_deg < 2.0
     assert learner.session.record().calibration_error_deg == pytest.approx(result.error_deg, abs=0.05)
+    assert learner.session.record().calibration_quality == "good"
     assert not learner.session.calibrating
 
 
@@ -90,6 +91,7 @@ def test_eyes_that_stay_where_they_are_calibrate_nothing() -> None:
     assert (learner.last.accepted, learner.last.quality, learner.last.error_deg) == (False, "poor", None)
     assert "follow" in learner.last.message
     assert learner.session.record().calibration_error_deg is None
+    assert learner.session.record().calibration_quality is None
 
 
 def test_a_dot_that_was_not_finished_is_left_out() -> None:

@@ -51,7 +51,8 @@ class Watched:
 
 async def test_what_is_put_is_what_is_read(engine: AsyncEngine, writer: FocusWriter) -> None:
     one = record(None, span(0, 1.1), span(1.1, 1.1 + 1 / 3, Reason.NO_FACE), at_s=7.654321)
-    one = replace(one, consent_at=STARTED_AT - timedelta(seconds=9), calibration_error_deg=1.7)
+    consent_at = STARTED_AT - timedelta(seconds=9)
+    one = replace(one, consent_at=consent_at, calibration_error_deg=1.7, calibration_quality="good")
     writer.put(one)
     await writer.settle(one.focus_session_id)
     found = await stored(engine, one.focus_session_id)

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("unfocus_sessions", sa.Integer, nullable=False),
         sa.Column("consent_at", _moment),
         sa.Column("calibration_error_deg", sa.Double),
+        sa.Column("calibration_quality", sa.String(8)),
         sa.Index("rtc_focus_sessions_user", "user_id"),
         sa.Index("rtc_focus_sessions_recorded", "recorded_at"),
         **_options,
