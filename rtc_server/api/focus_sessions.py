@@ -73,6 +73,7 @@ def _described(stored: StoredSession) -> dict[str, object]:
             "unfocus_sessions": record.totals.unfocus_sessions,
         },
         "spans": [asdict(span) for span in record.spans],
+        "multiple_faces": [{"start_s": start_s, "end_s": end_s} for start_s, end_s in record.multiple_faces],
         "row": _row(stored.row) if stored.row is not None else None,
     }
 

@@ -35,3 +35,5 @@ class FocusRecord:
     """Held-out error of the learner's own calibration; None without one."""
     calibration_quality: str | None = None
     """What that error amounts to, `good` or `fair`; None without a calibration."""
+    multiple_faces: tuple[tuple[float, float], ...] = ()
+    """When a second person was in the picture, as [start, end) in seconds, in order. Only the last may still grow."""

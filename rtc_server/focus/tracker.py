@@ -207,6 +207,10 @@ class FocusTracker:
             self._accumulator.add_multiple_faces(self._company_booked_s, at_s)
             self._company_booked_s = at_s
 
+    @property
+    def _second_person(self) -> bool:
+        return self._company_since_s is not None and self._company_booked_s > self._company_since_s
+
     def _go_blind(self, since_s: float, reason: Reason) -> None:
         for span in self._decision.close():
             self._accumulator.add(span)
@@ -263,4 +267,5 @@ class FocusTracker:
             brightness=brightness,
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
+            second_person=self._second_person,
         )

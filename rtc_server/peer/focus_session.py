@@ -131,6 +131,7 @@ class FocusSession:
                 session_type=self._session_type,
                 totals=self._tracker.snapshot().totals,
                 spans=self._tracker.spans(),
+                multiple_faces=self._tracker.multiple_faces_spans(),
                 policy=self.policy,
                 end_reason=self._end_reason,
                 consent_at=self._consent_at,

@@ -117,6 +117,18 @@ class CalibrationDrift(Message):
     timestamp: datetime
 
 
+class MultipleFaces(Message):
+    """A second person has come into the picture, or has gone. Nobody is recognised; who is measured stays the same.
+
+    Said on `control` only, once for each; a new connection begins without a second person.
+    """
+
+    type: Literal["multiple_faces"] = "multiple_faces"
+    present: bool
+    media_time_s: float
+    """When it was certain."""
+
+
 # -- client to server
 
 

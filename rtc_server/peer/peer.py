@@ -25,6 +25,7 @@ from rtc_server.peer.media_receiver import MediaReceiver
 from rtc_server.peer.messages import (
     ClientMessage,
     FrameRateRequest,
+    MultipleFaces,
     Pause,
     Resume,
     Stop,
@@ -90,6 +91,7 @@ class Peer:
         """Whether its FocusSession may go on with another peer; known once it has ended."""
         self._started = False
         self._greeted = False
+        self._second_person_told = False
         self._trouble: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay)
@@ -174,7 +176,7 @@ class Peer:
     # -- what the pipeline says, on its thread
 
     def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
-        self._services.pool.post(functools.partial(self._deliver, text, record))
+        self._services.pool.post(functools.partial(self._deliver, snapshot, text, record))
 
     def keyframe_needed(self) -> None:
         self._services.pool.post(self._request_keyframe)
@@ -204,10 +206,10 @@ class Peer:
         if self._receiver.troubled:
             self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
 
-    def _deliver(self, text: str, record: FocusRecord | None) -> None:
+    def _deliver(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
         if self._over.is_set():
             return
-        self._channel.update(text)
+        self._say(snapshot, text)
         if record is not None:
             self._services.recorder.put(record)
 
@@ -259,7 +261,15 @@ class Peer:
     def _record_and_update(self) -> None:
         snapshot = self.session.snapshot()
         self._services.recorder.put(self.session.record())
-        self._channel.update(update_text(snapshot, 0, 0.0))
+        self._say(snapshot, update_text(snapshot, 0, 0.0))
+
+    def _say(self, snapshot: FocusSnapshot, text: str) -> None:
+        self._channel.update(text)
+        if snapshot.second_person != self._second_person_told and self._channel.has_control:
+            self._second_person_told = snapshot.second_person
+            self._channel.tell(
+                MultipleFaces(present=snapshot.second_person, media_time_s=round(snapshot.media_time_s, 3))
+            )
 
     async def _beat(self) -> None:
         """A few times a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
@@ -281,7 +291,7 @@ class Peer:
                 self._calibration.watch()
                 if verdict is Verdict.SILENT:
                     snapshot = self.session.silence(now)
-                    self._channel.update(update_text(snapshot, 0, 0.0))
+                    self._say(snapshot, update_text(snapshot, 0, 0.0))
                     self._services.recorder.put(self.session.record())
 
     async def _close(self) -> None:

@@ -10,7 +10,7 @@ from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
-from rtc_server.store.sql import stored_spans
+from rtc_server.store.sql import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 
 
@@ -27,10 +27,12 @@ class FocusReader:
                 if session is None:
                     return None
                 spans = await stored_spans(connection, [focus_session_id])
+                multiple_faces = await stored_multiple_faces(connection, [focus_session_id])
                 row = await _platform_row(connection, session)
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
             raise StoreUnavailable("The database does not answer now; what was measured is kept.") from error
-        return StoredSession(_record(session, spans.get(focus_session_id, ())), session.ended_at, row)
+        record = _record(session, spans.get(focus_session_id, ()), multiple_faces.get(focus_session_id, ()))
+        return StoredSession(record, session.ended_at, row)
 
 
 async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, ...]]) -> PlatformRow | None:
@@ -51,16 +53,19 @@ async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, 
     return PlatformRow(**{**row, **moments})
 
 
-def _record(session: Row[tuple[object, ...]], spans: tuple[Span, ...]) -> FocusRecord:
+def _record(
+    session: Row[tuple[object, ...]], spans: tuple[Span, ...], multiple_faces: tuple[tuple[float, float], ...]
+) -> FocusRecord:
     columns = session._mapping  # noqa: SLF001 - the documented way to a row's names
     totals = {name: columns[name] for name in Totals.__dataclass_fields__}
     return FocusRecord(
         learner=Learner(session.user_id, session.module_id, session.section_id),
         totals=Totals(**totals),
         spans=spans,
+        multiple_faces=multiple_faces,
         **{
             name: columns[name]
             for name in FocusRecord.__dataclass_fields__
-            if name not in ("learner", "totals", "spans")
+            if name not in ("learner", "totals", "spans", "multiple_faces")
         },
     )

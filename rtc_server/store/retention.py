@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.schema import focus_sessions, focus_spans, platform_rows
+from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_rows
 from rtc_server.store.why_unavailable import why_unavailable
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,12 @@ async def _remove(engine: AsyncEngine, which: ColumnElement[bool], *, with_platf
 
 
 async def _remove_sessions(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> Removed:
-    spans = await connection.execute(delete(focus_spans).where(focus_spans.c.focus_session_id.in_(focus_session_ids)))
+    spans = 0
+    for table in (focus_spans, multiple_faces_spans):
+        spans += (
+            await connection.execute(delete(table).where(table.c.focus_session_id.in_(focus_session_ids)))
+        ).rowcount
     sessions = await connection.execute(
         delete(focus_sessions).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
     )
-    return Removed(focus_sessions=sessions.rowcount, spans=spans.rowcount)
+    return Removed(focus_sessions=sessions.rowcount, spans=spans)

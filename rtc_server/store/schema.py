@@ -169,3 +169,14 @@ focus_spans = Table(
     Column("reason", String(32), nullable=False),
     **_TABLE_OPTIONS,
 )
+
+multiple_faces_spans = Table(
+    "rtc_multiple_faces_spans",
+    own_metadata,
+    Column("focus_session_id", CHAR(36), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("start_s", Double, nullable=False),
+    Column("end_s", Double, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""When a second person was in the picture, whatever the state."""

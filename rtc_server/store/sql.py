@@ -3,17 +3,19 @@
 Nothing here adds: whatever was there before, afterwards each record's rows are what the record says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from sqlalchemy import case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Table, case, delete, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span
 from rtc_server.store.platform_row import identity_columns, measured_columns
-from rtc_server.store.schema import focus_sessions, focus_spans, platform_rows
+from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_rows
 
+_Stretch = TypeVar("_Stretch", Span, tuple[float, float])
 _SESSIONS_IN_ONE_STATEMENT = 32
 """Building an UPDATE for this many takes about 5 ms of the event loop, for 100 three times that."""
 
@@ -24,6 +26,7 @@ class StoredState:
 
     platform_row_id: int
     spans: tuple[Span, ...]
+    multiple_faces: tuple[tuple[float, float], ...]
 
 
 async def write_records(
@@ -60,16 +63,30 @@ async def _write(
     await connection.execute(
         insert(focus_sessions), [_own_row(record, row_ids[record.focus_session_id]) for record in records]
     )
-    await _write_spans(connection, records, before)
-    return {record.focus_session_id: StoredState(row_ids[record.focus_session_id], record.spans) for record in records}
+    after = {
+        record.focus_session_id: StoredState(row_ids[record.focus_session_id], record.spans, record.multiple_faces)
+        for record in records
+    }
+    nothing = StoredState(0, (), ())
+    changes = [(key, before.get(key, nothing), state) for key, state in after.items()]
+    spans = [(key, old.spans, new.spans) for key, old, new in changes]
+    await _write_spans(connection, focus_spans, spans, _span_columns)
+    multiple_faces = [(key, old.multiple_faces, new.multiple_faces) for key, old, new in changes]
+    await _write_spans(connection, multiple_faces_spans, multiple_faces, _multiple_faces_columns)
+    return after
 
 
 async def _look_up(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> dict[str, StoredState]:
     query = select(focus_sessions.c.focus_session_id, focus_sessions.c.platform_row_id)
     sessions = (await connection.execute(query.where(focus_sessions.c.focus_session_id.in_(focus_session_ids)))).all()
-    spans = await stored_spans(connection, [row.focus_session_id for row in sessions]) if sessions else {}
+    found = [row.focus_session_id for row in sessions]
+    spans = await stored_spans(connection, found) if found else {}
+    multiple_faces = await stored_multiple_faces(connection, found) if found else {}
     return {
-        row.focus_session_id: StoredState(row.platform_row_id, spans.get(row.focus_session_id, ())) for row in sessions
+        row.focus_session_id: StoredState(
+            row.platform_row_id, spans.get(row.focus_session_id, ()), multiple_faces.get(row.focus_session_id, ())
+        )
+        for row in sessions
     }
 
 
@@ -83,6 +100,20 @@ async def stored_spans(connection: AsyncConnection, focus_session_ids: Sequence[
     for row in await connection.execute(query):
         span = Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason))
         spans.setdefault(row.focus_session_id, []).append(span)
+    return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
+
+
+async def stored_multiple_faces(
+    connection: AsyncConnection, focus_session_ids: Sequence[str]
+) -> dict[str, tuple[tuple[float, float], ...]]:
+    query = (
+        select(multiple_faces_spans)
+        .where(multiple_faces_spans.c.focus_session_id.in_(focus_session_ids))
+        .order_by(multiple_faces_spans.c.focus_session_id, multiple_faces_spans.c.ordinal)
+    )
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for row in await connection.execute(query):
+        spans.setdefault(row.focus_session_id, []).append((row.start_s, row.end_s))
     return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
 
 
@@ -152,34 +183,40 @@ def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
 
 
 async def _write_spans(
-    connection: AsyncConnection, records: Sequence[FocusRecord], before: Mapping[str, StoredState]
+    connection: AsyncConnection,
+    table: Table,
+    sessions: Sequence[tuple[str, tuple[_Stretch, ...], tuple[_Stretch, ...]]],
+    columns: Callable[[_Stretch], dict[str, object]],
 ) -> None:
-    """Writes from the first span on that differs from what is stored: the last one grows, earlier ones stay."""
+    """Writes from the first span on that differs from what is stored: the last one grows, earlier ones stay.
+
+    `sessions` has of each FocusSession its id, what is stored, and what is to be.
+    """
     outdated, rows = [], []
-    for record in records:
-        old = before[record.focus_session_id].spans if record.focus_session_id in before else ()
-        same = _common_length(old, record.spans)
+    for focus_session_id, old, new in sessions:
+        same = _common_length(old, new)
         if same < len(old):
-            of_session = focus_spans.c.focus_session_id == record.focus_session_id
-            outdated.append(of_session & (focus_spans.c.ordinal >= same))
+            outdated.append((table.c.focus_session_id == focus_session_id) & (table.c.ordinal >= same))
         rows += [
-            {
-                "focus_session_id": record.focus_session_id,
-                "ordinal": ordinal,
-                "start_s": span.start_s,
-                "end_s": span.end_s,
-                "state": span.state.value,
-                "reason": span.reason.value,
-            }
-            for ordinal, span in enumerate(record.spans[same:], start=same)
+            {"focus_session_id": focus_session_id, "ordinal": ordinal, **columns(span)}
+            for ordinal, span in enumerate(new[same:], start=same)
         ]
     if outdated:
-        await connection.execute(delete(focus_spans).where(or_(*outdated)))
+        await connection.execute(delete(table).where(or_(*outdated)))
     if rows:
-        await connection.execute(insert(focus_spans), rows)
+        await connection.execute(insert(table), rows)
 
 
-def _common_length(old: Sequence[Span], new: Sequence[Span]) -> int:
+def _span_columns(span: Span) -> dict[str, object]:
+    return {"start_s": span.start_s, "end_s": span.end_s, "state": span.state.value, "reason": span.reason.value}
+
+
+def _multiple_faces_columns(span: tuple[float, float]) -> dict[str, object]:
+    start_s, end_s = span
+    return {"start_s": start_s, "end_s": end_s}
+
+
+def _common_length(old: Sequence[object], new: Sequence[object]) -> int:
     for index, (one, other) in enumerate(zip(old, new, strict=False)):
         if one != other:
             return index

@@ -28,6 +28,7 @@ STORED = StoredSession(
         spans=(Span(0.0, 3.0, FocusState.FOCUSED, Reason.ON_SCREEN),),
         policy="reading/1",
         end_reason="stopped",
+        multiple_faces=((1.0, 2.5),),
     ),
     ended_at=MOMENT,
     row=PlatformRow(11, 7, 3, 2, 4, "viewing", MOMENT, MOMENT, 3, 1, '{"focused_time": 3.0}'),
@@ -66,6 +67,7 @@ async def test_the_learner_reads_row_and_spans(client):
     assert stored["row"]["created_at"] == "2026-01-02T03:04:05+00:00"
     assert stored["row"]["session_data"] == '{"focused_time": 3.0}'
     assert stored["spans"] == [{"start_s": 0.0, "end_s": 3.0, "state": "focused", "reason": "on_screen"}]
+    assert stored["multiple_faces"] == [{"start_s": 1.0, "end_s": 2.5}]
     assert stored["metrics"]["focus_percentage"] == 75.0
     assert stored["end_reason"] == "stopped"
 

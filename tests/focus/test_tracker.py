@@ -254,6 +254,28 @@ def test_a_second_person_is_an_event_and_changes_no_state() -> None:
     assert tracker.multiple_faces_spans() == ((4.0, pytest.approx(8, abs=0.1)),)
 
 
+def test_a_second_person_is_certain_after_a_moment_and_gone_at_once() -> None:
+    tracker = FocusTracker()
+    friend = replace(LEFT, x=0.2, size_px=70.0)
+    scenes = acted((2, SCREEN), (0.3, (friend, SCREEN)), (1, SCREEN), (2, (friend, SCREEN)), (1, SCREEN))
+    changes, there = [], False
+    for observation in scenes:
+        snapshot = tracker.observe(observation)
+        if snapshot.second_person != there:
+            there = snapshot.second_person
+            changes.append((there, snapshot.media_time_s))
+    assert changes == [(True, pytest.approx(3.7, abs=0.1)), (False, pytest.approx(5.3, abs=0.1))]
+
+
+def test_nobody_is_said_to_be_there_while_nothing_is_seen() -> None:
+    friend = replace(LEFT, x=0.2, size_px=70.0)
+    tracker = FocusTracker()
+    for observation in acted((2, (friend, SCREEN))):
+        tracker.observe(observation)
+    assert tracker.snapshot().second_person
+    assert not tracker.silence(3.0).second_person
+
+
 def test_a_face_in_the_background_is_no_second_person() -> None:
     tracker = watched(acted((5, (replace(LEFT, x=0.1, size_px=25.0), SCREEN))))
     assert tracker.snapshot().totals.multiple_faces_s == 0

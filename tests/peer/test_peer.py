@@ -2,12 +2,17 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.media.frame import EncodedFrame
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
-from tests.peer.conftest import Analysers, MakeRegistry, Records, until
+from tests.focus.meshes import LEFT, SCREEN, seen
+from tests.peer.conftest import Analyser, Analysers, MakeRegistry, Records, until
 from tests.peer.learner_client import Camera, grant, learner_client
 
 
@@ -48,6 +53,39 @@ async def test_a_client_without_control_hears_all_on_focus(registry: PeerRegistr
         await client.told("tracking_started")
         client.focus.send('{"type": "stop"}')
         await client.told("tracking_stopped")
+
+
+class Company(Analyser):
+    """Sees the learner, and a friend while there is one."""
+
+    friend = False
+
+    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation:
+        looks = (SCREEN, replace(LEFT, x=0.2, size_px=70.0)) if self.friend else (SCREEN,)
+        return seen(frames[-1].media_time_s, *looks)
+
+
+@pytest.mark.parametrize("control", [True, False])
+async def test_a_second_person_is_said_once_and_kept(
+    make_registry: MakeRegistry, records: Records, monkeypatch: pytest.MonkeyPatch, control: bool
+) -> None:
+    async with learner_client(control=control) as client:
+        await client.connect(make_registry(make_analyser=Company))
+        await client.told("tracking_update")
+        for friend in (True, False):
+            monkeypatch.setattr(Company, "friend", friend)
+            seen_at_s = (await client.told("tracking_update"))["media_time_s"]
+            if control:
+                said = await client.told("multiple_faces")
+                assert said["present"] is friend
+                assert said["media_time_s"] >= seen_at_s - 0.5
+            else:
+                await client.told("tracking_update", lambda update, until=seen_at_s + 1: update["media_time_s"] > until)
+        client.focus.send('{"type": "stop"}')
+        (end,) = await records.ended()
+        assert [message for message in client.messages if message["type"] == "multiple_faces"] == []
+    ((start_s, end_s),) = end.multiple_faces
+    assert end.totals.multiple_faces_s == pytest.approx(end_s - start_s)
 
 
 async def test_pause_and_resume(registry: PeerRegistry, analysers: Analysers, records: Records) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from tests.store.platform import OLD_ROWS
 from tests.store.records import STARTED_AT, record, span
 
 USER_7 = [
-    record(None, span(0, 1), span(1, 2), at_s=0, end_reason="stopped"),
+    replace(record(None, span(0, 1), at_s=0, end_reason="stopped"), multiple_faces=((0.5, 1),)),
     record(None, span(0, 1), at_s=100, end_reason="stopped"),
 ]
 USER_8 = [record(None, span(0, 1), learner=Learner(8, 3), at_s=50, end_reason="stopped")]
@@ -45,6 +46,7 @@ async def test_erase_removes_what_is_ours_of_one_user(filled: AsyncEngine) -> No
     assert await kept(filled) == USER_8
     assert await platform_users(filled) == [7, 8, 7, 7, 7, 8]
     assert await query(filled, "SELECT count(*) FROM rtc_focus_spans") == [(1,)]
+    assert await query(filled, "SELECT count(*) FROM rtc_multiple_faces_spans") == [(0,)]
 
 
 async def test_erase_removes_the_platforms_rows_where_asked(filled: AsyncEngine) -> None:

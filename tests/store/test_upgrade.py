@@ -104,7 +104,8 @@ async def test_servers_that_start_together_take_turns(database_url: str, keep: K
         keep(one)
     async with engines[0].connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    assert sorted(tables) == ["eye_tracking_sessions", VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans"]
+    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans"]
+    assert sorted(tables) == ["eye_tracking_sessions", *ours]
     assert await query(engines[0], f"SELECT count(*) FROM {VERSION_TABLE}") == [(1,)]
 
 

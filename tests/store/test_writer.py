@@ -53,6 +53,7 @@ async def test_what_is_put_is_what_is_read(engine: AsyncEngine, writer: FocusWri
     one = record(None, span(0, 1.1), span(1.1, 1.1 + 1 / 3, Reason.NO_FACE), at_s=7.654321)
     consent_at = STARTED_AT - timedelta(seconds=9)
     one = replace(one, consent_at=consent_at, calibration_error_deg=1.7, calibration_quality="good")
+    one = replace(one, multiple_faces=((0.1, 0.9), (1.2, 1.2 + 1 / 7)))
     writer.put(one)
     await writer.settle(one.focus_session_id)
     found = await stored(engine, one.focus_session_id)
@@ -146,8 +147,8 @@ async def test_mysql_gets_few_statements_for_many_sessions(
 
 
 async def test_writing_again_changes_nothing(engine: AsyncEngine, writer: FocusWriter) -> None:
-    one = record(None, span(0, 2.5), span(2.5, 4, Reason.EYES_CLOSED))
-    tables = ("eye_tracking_sessions", "rtc_focus_sessions", "rtc_focus_spans")
+    one = replace(record(None, span(0, 2.5), span(2.5, 4, Reason.EYES_CLOSED)), multiple_faces=((1, 2),))
+    tables = ("eye_tracking_sessions", "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans")
     writer.put(one)
     await writer.settle(one.focus_session_id)
     before = [await query(engine, f"SELECT * FROM {table}") for table in tables[1:]]
@@ -156,6 +157,21 @@ async def test_writing_again_changes_nothing(engine: AsyncEngine, writer: FocusW
         await writer.settle(one.focus_session_id)
     assert [await query(engine, f"SELECT * FROM {table}") for table in tables[1:]] == before
     assert await query(engine, "SELECT total_time_seconds, focused_time_seconds FROM eye_tracking_sessions") == [(4, 2)]
+
+
+async def test_a_second_persons_last_span_grows(
+    engine: AsyncEngine, writer: FocusWriter, start_writer: StartWriter
+) -> None:
+    after_a_restart = await start_writer(engine)
+    for writes, spans in [
+        (writer, ((0, 1),)),
+        (writer, ((0, 1), (3, 4))),
+        (after_a_restart, ((0, 1), (3, 5))),
+        (after_a_restart, ()),
+    ]:
+        writes.put(replace(record("a" * 36), multiple_faces=spans))
+        await writes.settle("a" * 36)
+        assert (await stored(engine, "a" * 36)).record.multiple_faces == spans
 
 
 async def test_only_spans_that_changed_are_written(engine: AsyncEngine, writer: FocusWriter) -> None:

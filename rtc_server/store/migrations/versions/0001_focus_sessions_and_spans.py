@@ -1,4 +1,4 @@
-"""Our two tables: the FocusSessions, exactly, and their spans.
+"""Our three tables: the FocusSessions, exactly, their spans, and when a second person was there.
 
 The platform's table has no migration: it is created by `store.upgrade` where it does not exist.
 """
@@ -51,5 +51,13 @@ def upgrade() -> None:
         sa.Column("end_s", sa.Double, nullable=False),
         sa.Column("state", sa.String(9), nullable=False),
         sa.Column("reason", sa.String(32), nullable=False),
+        **_options,
+    )
+    op.create_table(
+        "rtc_multiple_faces_spans",
+        sa.Column("focus_session_id", sa.CHAR(36), primary_key=True),
+        sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("start_s", sa.Double, nullable=False),
+        sa.Column("end_s", sa.Double, nullable=False),
         **_options,
     )
