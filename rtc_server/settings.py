@@ -173,11 +173,3 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(item.strip() for item in value.split(",") if item.strip())
         return value
-
-    @property
-    def sqlite_folder(self) -> Path | None:
-        """The folder an embedded database needs; None for a server."""
-        url = self.database_url.get_secret_value()
-        if not url.startswith("sqlite") or ":///" not in url:
-            return None
-        return Path(url.split(":///", 1)[1]).parent
