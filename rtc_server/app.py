@@ -179,6 +179,8 @@ async def _registry(
             first_frame_s=settings.first_frame_timeout,
             silence_unknown_s=settings.silence_unknown,
             silence_s=settings.silence_timeout,
+            pause_s=settings.pause_timeout,
+            max_age_s=settings.max_session_age,
         ),
     )
     registry = PeerRegistry(

@@ -113,6 +113,13 @@ class Settings(BaseSettings):
     first_frame_timeout: float = Field(10.0, gt=0, description="Seconds from the connection to a first frame.")
     silence_unknown: float = Field(5.0, gt=0, description="Seconds without a frame until the state is unknown.")
     silence_timeout: float = Field(30.0, gt=0, description="Seconds without a frame until the peer is closed.")
+    pause_timeout: float = Field(3600.0, gt=0, description="Seconds of a pause until the peer is closed.")
+    max_session_age: float = Field(
+        14_400.0,
+        gt=0,
+        description="Seconds that a session may last, pauses and reconnections included; then the page is told "
+        "`expired`.",
+    )
     resume_window: float = Field(
         60.0, ge=0, description="Seconds in which a learner who lost the connection may go on with the same row."
     )

@@ -1,6 +1,7 @@
 """One stored stretch of a learner's work; it can outlive several peers when the learner reconnects."""
 
 import threading
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Protocol
@@ -35,6 +36,7 @@ class FocusSession:
         self._tracker = FocusTracker(POLICIES[policy])
         self._lock = threading.Lock()
         self._started_at = datetime.now(UTC)
+        self._began = time.monotonic()
         self._consent_at = consent_at
         self._dot_shown_at_s: float | None = None
         self._session_type: SessionType = "viewing"
@@ -44,6 +46,11 @@ class FocusSession:
     def policy(self) -> str:
         """Name and version, as in `reading/1`."""
         return str(self._tracker.policy)
+
+    @property
+    def age_s(self) -> float:
+        """Since it began, whoever was connected."""
+        return time.monotonic() - self._began
 
     @property
     def paused(self) -> bool:

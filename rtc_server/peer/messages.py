@@ -77,7 +77,7 @@ class TrackingStopped(Message):
     type: Literal["tracking_stopped"] = "tracking_stopped"
     focus_session_id: str
     reason: str
-    """`stopped`, `replaced`, `silence`, `expired`, `shutdown` or `failed`."""
+    """`stopped`, `replaced`, `silence`, `expired` (it has reached its age limit), `shutdown` or `failed`."""
     metrics: Metrics
     timestamp: datetime
 

@@ -85,7 +85,7 @@ class Peer:
         self.end_reason: str | None = None
         self._loop = asyncio.get_running_loop()
         self._services = services
-        self._vital_signs = VitalSigns(services.limits, now)
+        self._vital_signs = VitalSigns(services.limits, now, session.age_s)
         self._over = asyncio.Event()
         self.resumable = False
         """Whether its FocusSession may go on with another peer; known once it has ended."""

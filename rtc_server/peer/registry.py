@@ -74,7 +74,7 @@ class PeerRegistry:
         """Answer an offer. Raises OfferMalformed, OfferUnacceptable, ServerFull, RateLimited.
 
         `continues` names a FocusSession of the same learner that goes on: one whose peer was lost a short
-        while ago, or whose peer is still here. Any other value starts a new one.
+        while ago, or whose peer is still here, and that is not too old. Any other value starts a new one.
         """
         offer = read_offer(offer_sdp)
         occupant = Occupant(grant.learner, client_address)
@@ -143,11 +143,14 @@ class PeerRegistry:
         self._room.admit(newcomer, others)
 
     def _continued(self, grant: Grant, continues: str | None) -> FocusSession | None:
+        session = None
         live = self._live.get(grant.learner)
-        if live is not None and live.session.id == continues and live.started:
-            return live.session
         parked = self._parked.get(continues or "")
-        return parked.session if parked is not None and parked.session.learner == grant.learner else None
+        if live is not None and live.session.id == continues and live.started:
+            session = live.session
+        elif parked is not None and parked.session.learner == grant.learner:
+            session = parked.session
+        return session if session is not None and session.age_s < self._services.limits.max_age_s else None
 
     def _take_in(self, peer: Peer) -> None:
         """The newest peer of a learner wins."""

@@ -18,8 +18,8 @@ class Limits:
     """Without a frame until the peer is closed."""
     pause_s: float = 3600.0
     """Paused, until the peer is closed."""
-    max_age_s: float = 8 * 3600.0
-    """From the answer, whatever happens."""
+    max_age_s: float = 4 * 3600.0
+    """Of its FocusSession, whatever happens: a lesson left open over night ends."""
 
 
 class Verdict(Enum):
@@ -29,14 +29,16 @@ class Verdict(Enum):
     GONE = auto()
     """Close: never connected, never sent a frame, or sends none any more."""
     OLD = auto()
-    """Close: it has lasted for as long as a peer may."""
+    """Close: its FocusSession has lasted for as long as one may."""
 
 
 class VitalSigns:
     """What is known of a peer's life. Times are of the monotonic clock."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits, now: float, age_s: float = 0.0) -> None:
+        """age_s: of a FocusSession that goes on."""
         self._limits = limits
+        self._oldest_at = now + limits.max_age_s - age_s
         self._began = now
         self._connected: float | None = None
         self._frame: float | None = None
@@ -58,7 +60,7 @@ class VitalSigns:
 
     def verdict(self, now: float) -> Verdict:
         limits = self._limits
-        if now - self._began >= limits.max_age_s:
+        if now >= self._oldest_at:
             return Verdict.OLD
         if self._connected is None:
             return Verdict.GONE if now - self._began >= limits.connect_s else Verdict.WELL

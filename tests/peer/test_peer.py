@@ -212,11 +212,12 @@ async def test_who_sends_no_frame_is_given_up(make_registry: MakeRegistry, recor
         camera.running.set()
 
 
-async def test_no_peer_lasts_for_ever(make_registry: MakeRegistry, records: Records) -> None:
+async def test_no_session_lasts_for_ever(make_registry: MakeRegistry, records: Records) -> None:
     registry = make_registry(limits=Limits(max_age_s=0.3))
     async with learner_client() as client:
         await client.connect(registry)
         assert (await client.told("tracking_stopped"))["reason"] == "expired"
+        assert [end.end_reason for end in await records.ended()] == ["expired"]
 
 
 async def test_a_slow_reader_makes_no_queue_grow(registry: PeerRegistry) -> None:

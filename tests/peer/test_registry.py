@@ -9,6 +9,7 @@ from rtc_server.errors import OfferMalformed, OfferUnacceptable, PeerUnknown, Se
 from rtc_server.focus.state import FocusState
 from rtc_server.peer.aiortc_guard import Connection
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.peer.vital_signs import Limits
 from tests.peer.conftest import MakeRegistry, Records, until
 from tests.peer.learner_client import grant, learner_client
 from tests.peer.offers import VIDEO, offer
@@ -90,6 +91,15 @@ async def test_an_unknown_session_is_a_new_one(registry: PeerRegistry) -> None:
     async with learner_client() as client:
         await client.connect(registry, continues="no such session")
         assert not (await client.told("tracking_started"))["continued"]
+
+
+async def test_a_session_that_is_too_old_does_not_go_on(registry: PeerRegistry) -> None:
+    async with learner_client() as first, learner_client() as second:
+        answer = await first.connect(registry)
+        session = (await first.told("tracking_started"))["focus_session_id"]
+        registry.peer(answer.peer_id).session._began -= Limits().max_age_s
+        await second.connect(registry, continues=session)
+        assert not (await second.told("tracking_started"))["continued"]
 
 
 async def test_who_does_not_come_back_is_ended(make_registry: MakeRegistry, records: Records) -> None:

@@ -50,3 +50,11 @@ def test_no_peer_lasts_for_ever(signs: VitalSigns) -> None:
     signs.frame(end)
     assert signs.verdict(end - 0.1) is Verdict.WELL
     assert signs.verdict(end) is Verdict.OLD
+
+
+def test_a_new_connection_makes_no_session_younger() -> None:
+    signs = VitalSigns(Limits(max_age_s=3600.0), now=100.0, age_s=3500.0)
+    signs.connected(100.0)
+    signs.frame(199.0)
+    assert signs.verdict(199.9) is Verdict.WELL
+    assert signs.verdict(200.0) is Verdict.OLD
