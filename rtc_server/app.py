@@ -25,6 +25,7 @@ from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from rtc_server.peer.aiortc_guard import Relay
 from rtc_server.peer.analysis_pool import AnalysisPool
 from rtc_server.peer.ice_gathering import IceGathering
+from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
@@ -182,6 +183,7 @@ async def _registry(
             pause_s=settings.pause_timeout,
             max_age_s=settings.max_session_age,
         ),
+        media_limits=MediaLimits(packets_per_s=settings.max_packets_per_second, bitrate_kbps=settings.max_bitrate),
     )
     registry = PeerRegistry(
         services,

@@ -106,6 +106,14 @@ class Settings(BaseSettings):
     max_sessions_per_address: int = Field(
         64, ge=1, description="Live peers from one address, then 429; a school is often one address."
     )
+    max_bitrate: int = Field(
+        1000,
+        ge=100,
+        description="Kilobits a second that a peer is asked to keep to; past twice that its packets are dropped.",
+    )
+    max_packets_per_second: int = Field(
+        600, ge=100, description="Media packets a second of one peer; past that they are dropped."
+    )
     adaptive: bool = Field(
         True, description="Look at still pictures less often while the answer stays the same; 0 looks at every one."
     )

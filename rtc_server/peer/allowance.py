@@ -10,12 +10,12 @@ class Allowance:
         self._left = burst
         self._at: float | None = None
 
-    def take(self, now: float) -> bool:
-        """True where one more may happen now; nothing is taken where it may not."""
+    def take(self, now: float, amount: float = 1.0) -> bool:
+        """True where so many more may happen now; nothing is taken where they may not."""
         self._grow(now)
-        if self._left < 1.0:
+        if self._left < amount:
             return False
-        self._left -= 1.0
+        self._left -= amount
         return True
 
     def owe(self, now: float) -> float:

@@ -2,18 +2,17 @@
 
 import re
 
+from rtc_server.peer.media_allowance import MAX_BITRATE_KBPS
 from rtc_server.peer.offer import Offer
 
-MAX_BITRATE_KBPS = 1_000
-"""What a sender is told it may send: 640x480 at 15 frames a second needs about 500 kbit/s."""
 MAX_MESSAGE_BYTES = 16 * 1024
 """Of one data-channel message that a client may send: enough for an answer to one that is too long."""
 
 
-def write_answer(offer: Offer, answer: str) -> str:
+def write_answer(offer: Offer, answer: str, max_bitrate_kbps: int = MAX_BITRATE_KBPS) -> str:
     """aiortc's answer, with what WHIP asks for, caps for the sender, and a refusal in each refused section's place."""
     session, sections = _split(answer)
-    written = [_answer_section(section) for section in sections]
+    written = [_answer_section(section, max_bitrate_kbps) for section in sections]
     for index, refusal in offer.refused:
         written.insert(index, [refusal])
     if not offer.bundled:
@@ -32,12 +31,12 @@ def _split(sdp: str) -> tuple[list[str], list[list[str]]]:
     return session, sections
 
 
-def _answer_section(lines: list[str]) -> list[str]:
+def _answer_section(lines: list[str], max_bitrate_kbps: int) -> list[str]:
     dropped = ("a=ssrc", "a=msid", "a=fingerprint:sha-384", "a=fingerprint:sha-512")
     kept = [line for line in lines if not line.startswith(dropped)]
     if not lines[0].startswith("m=video"):
         return [re.sub(r"^a=max-message-size:.*", f"a=max-message-size:{MAX_MESSAGE_BYTES}", line) for line in kept]
     after_connection = next(i for i, line in enumerate(kept) if line.startswith("c=")) + 1
-    kept[after_connection:after_connection] = [f"b=AS:{MAX_BITRATE_KBPS}", f"b=TIAS:{MAX_BITRATE_KBPS * 1000}"]
+    kept[after_connection:after_connection] = [f"b=AS:{max_bitrate_kbps}", f"b=TIAS:{max_bitrate_kbps * 1000}"]
     kept.insert(kept.index("a=rtcp-mux") + 1, "a=rtcp-mux-only")
     return kept

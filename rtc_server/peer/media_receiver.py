@@ -21,10 +21,10 @@ from aiortc.rtp import (
 
 from rtc_server.media.frame import Codec, EncodedFrame
 from rtc_server.peer.frame_assembler import FrameAssembler
+from rtc_server.peer.media_allowance import MAX_BITRATE_KBPS
 from rtc_server.peer.media_clock import MediaClock
 from rtc_server.peer.rtp import parse_header
 
-MAX_BITRATE_BPS = 1_000_000
 STREAM_IDLE_S = 1.0
 """A new SSRC takes over once the old one has been silent for so long."""
 
@@ -104,7 +104,7 @@ class MediaReceiver:
             self._stream.assembler.lose_chain()
             self._give_feedback(self._stream, now)
 
-    def report(self, now: float, max_bitrate_bps: int = MAX_BITRATE_BPS) -> None:
+    def report(self, now: float, max_bitrate_kbps: int = MAX_BITRATE_KBPS) -> None:
         """Send what RTCP says about once a second: a receiver report, and the most that may be sent (REMB)."""
         stream = self._stream
         if stream is None or stream.assembler.highest_sequence is None:
@@ -123,7 +123,10 @@ class MediaReceiver:
             dlsr=min(int((now - stream.reported) * 65536), 0xFFFFFFFF) if stream.report else 0,
         )
         bitrate = RtcpPsfbPacket(
-            fmt=RTCP_PSFB_APP, ssrc=self._ssrc, media_ssrc=0, fci=pack_remb_fci(max_bitrate_bps, [stream.ssrc])
+            fmt=RTCP_PSFB_APP,
+            ssrc=self._ssrc,
+            media_ssrc=0,
+            fci=pack_remb_fci(1000 * max_bitrate_kbps, [stream.ssrc]),
         )
         self._send(bytes(RtcpRrPacket(ssrc=self._ssrc, reports=[block])) + bytes(bitrate))
 

@@ -20,6 +20,7 @@ from rtc_server.peer.answer import write_answer
 from rtc_server.peer.calibration_dialogue import CalibrationDialogue
 from rtc_server.peer.focus_session import FocusSession, Recorder
 from rtc_server.peer.ice_gathering import IceGathering
+from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.media_clock import MediaClock
 from rtc_server.peer.media_receiver import MediaReceiver
 from rtc_server.peer.messages import (
@@ -57,6 +58,7 @@ class PeerServices:
     relay: Callable[[str], Relay] | None = None
     """From a client's address to a relay for it with a fresh credential, where the server itself is behind one."""
     limits: Limits = field(default_factory=Limits)
+    media_limits: MediaLimits = field(default_factory=MediaLimits)
     adaptive: bool = True
 
 
@@ -94,7 +96,7 @@ class Peer:
         self._second_person_told = False
         self._trouble: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
-        self._connection = Connection(self, services.gathering, relay)
+        self._connection = Connection(self, services.gathering, relay, services.media_limits)
         self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
         self._channel = MetricsChannel(self._heard, functools.partial(self.end, "failed"), self._loop.time)
         self._calibration = CalibrationDialogue(session, self._channel.tell)
@@ -106,7 +108,8 @@ class Peer:
     async def accept(self) -> str:
         """The answer. On any error nothing is left behind."""
         try:
-            return write_answer(self.offer, await self._connection.accept(self.offer.sdp))
+            answer = await self._connection.accept(self.offer.sdp)
+            return write_answer(self.offer, answer, self._services.media_limits.bitrate_kbps)
         except BaseException:
             await self._connection.close()
             await self._lane.close()
@@ -287,7 +290,7 @@ class Peer:
             elif verdict is Verdict.OLD:
                 self.end("expired")
             elif beats % REPORT_EVERY_BEATS == 0:
-                self._receiver.report(now)
+                self._receiver.report(now, self._services.media_limits.bitrate_kbps)
                 self._calibration.watch()
                 if verdict is Verdict.SILENT:
                     snapshot = self.session.silence(now)

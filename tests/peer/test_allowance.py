@@ -14,6 +14,15 @@ def test_a_burst_then_a_rate():
     assert [allowance.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_what_does_not_fit_takes_nothing() -> None:
+    allowance = Allowance(per_s=1000.0, burst=1500.0)
+    assert allowance.take(0.0, 1000)
+    assert not allowance.take(0.0, 501)
+    assert allowance.take(0.0, 500)
+    assert not allowance.take(0.4, 401)
+    assert allowance.take(0.5, 500)
+
+
 def test_what_is_owed_waits():
     allowance = Allowance(per_s=10.0, burst=1.0)
     assert allowance.owe(0.0) == 0.0

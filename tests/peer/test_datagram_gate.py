@@ -9,6 +9,7 @@ from aioice import stun
 
 from rtc_server.peer.aiortc_guard import datagram_gate
 from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate
+from rtc_server.peer.media_allowance import BURST_S, TOLERANCE, MediaAllowance, MediaLimits
 
 CLIENT, STRANGER = ("192.0.2.1", 4000), ("198.51.100.9", 5000)
 UFRAG = "oUrs"
@@ -32,7 +33,7 @@ class Session:
 class Door:
     """A gate with stand-ins on all sides."""
 
-    def __init__(self) -> None:
+    def __init__(self, media_allowance: MediaAllowance | None = None) -> None:
         self.passed_on: list[tuple[bytes, Any]] = []
         self.packets: list[bytes] = []
         self.session = Session()
@@ -47,7 +48,9 @@ class Door:
         )
         dtls = SimpleNamespace(_rx_srtp=self.session)
         gate: Any = DatagramGate
-        self.gate = gate(self.protocol, ice, dtls, self.packets.append, self.packets.append, self.failed)
+        self.gate = gate(
+            self.protocol, ice, dtls, self.packets.append, self.packets.append, self.failed, media_allowance
+        )
 
     def failed(self, error: Exception) -> None:
         raise error
@@ -56,8 +59,8 @@ class Door:
         self.protocol.datagram_received(data, address)
 
 
-def rtp(ssrc: bytes) -> bytes:
-    return b"\x80\x61\x00\x01" + bytes(4) + ssrc + bytes(50)
+def rtp(ssrc: bytes, size: int = 62) -> bytes:
+    return b"\x80\x61\x00\x01" + bytes(4) + ssrc + bytes(size - 12)
 
 
 def check(username: str | None, kind: stun.Class = stun.Class.REQUEST, transaction_id: bytes = b"x" * 12) -> bytes:
@@ -95,10 +98,39 @@ def test_a_stranger_who_knows_the_stream_is_tried_so_often_and_takes_nothing_fro
     assert len(door.packets) == heard + 1
 
 
-def test_the_client_is_heard_at_its_rate(door: Door) -> None:
-    for _ in range(20_000):
-        door.send(rtp(b"good"), CLIENT)
-    assert datagram_gate.MEDIA_BURST <= len(door.packets) <= datagram_gate.MEDIA_BURST + datagram_gate.MEDIA_PER_S
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The gate's, which stands still until a test sets it."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(datagram_gate, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "per_s"),
+    [
+        pytest.param(MediaLimits(packets_per_s=600), 62, 600, id="packets"),
+        pytest.param(MediaLimits(bitrate_kbps=1000), 1250, TOLERANCE * 100, id="bytes"),
+    ],
+)
+def test_the_client_is_heard_at_its_rate(clock: SimpleNamespace, limits: MediaLimits, size: int, per_s: float) -> None:
+    allowance = MediaAllowance(limits)
+    door = Door(allowance)
+    for millisecond in range(10_000):
+        clock.now = millisecond / 1000
+        door.send(rtp(b"good", size), CLIENT)
+    assert per_s * 10 <= len(door.packets) <= per_s * (10 + BURST_S)
+    assert door.session.asked == len(door.packets), "what is dropped is not decrypted"
+    assert allowance.dropped_packets == 10_000 - len(door.packets)
+
+
+def test_another_socket_is_no_second_allowance(clock: SimpleNamespace) -> None:
+    allowance = MediaAllowance(MediaLimits(packets_per_s=100))
+    doors = [Door(allowance), Door(allowance)]
+    for _ in range(1000):
+        for door in doors:
+            door.send(rtp(b"good"), CLIENT)
+    assert sum(len(door.packets) for door in doors) == 100 * BURST_S
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from aiortc.rtp import (
 
 from rtc_server.media.frame import EncodedFrame
 from rtc_server.peer.media_clock import MediaClock
-from rtc_server.peer.media_receiver import MAX_BITRATE_BPS, STREAM_IDLE_S, MediaReceiver
+from rtc_server.peer.media_receiver import STREAM_IDLE_S, MediaReceiver
 from tests.peer.packets import Packet, Vp8Sender
 
 SSRC = 1111
@@ -107,7 +107,7 @@ def test_a_report_tells_of_loss_and_of_the_most_that_may_be_sent(wire: Wire, sen
     report = RtcpSrPacket(ssrc=SSRC, sender_info=RtcpSenderInfo(0x0123_4567_89AB_CDEF, 0, 0, 0))
     wire.receiver.rtcp(bytes(report), 0.5)
     wire.heard()
-    wire.receiver.report(1.0)
+    wire.receiver.report(1.0, max_bitrate_kbps=300)
     answer, cap = wire.heard()
     assert isinstance(answer, RtcpRrPacket)
     (block,) = answer.reports
@@ -117,7 +117,7 @@ def test_a_report_tells_of_loss_and_of_the_most_that_may_be_sent(wire: Wire, sen
     assert cap.fmt == RTCP_PSFB_APP
     bitrate, ssrcs = unpack_remb_fci(cap.fci)
     assert ssrcs == [SSRC]
-    assert 0.99 * MAX_BITRATE_BPS < bitrate <= MAX_BITRATE_BPS
+    assert 0.99 * 300_000 < bitrate <= 300_000
     wire.receiver.report(2.0)
     again = wire.heard()[0]
     assert isinstance(again, RtcpRrPacket)

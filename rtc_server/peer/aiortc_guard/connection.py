@@ -22,6 +22,7 @@ from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard.data_guard import guard_data
 from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate, send_datagram
 from rtc_server.peer.ice_gathering import IceGathering, gather_with
+from rtc_server.peer.media_allowance import MediaAllowance, MediaLimits
 
 CLOSE_DEADLINE_S = 3.0
 FLUSH_DEADLINE_S = 0.3
@@ -58,7 +59,13 @@ class Relay:
 class Connection:
     """aiortc's RTCPeerConnection as the server uses it: it answers one offer, receives, and ends."""
 
-    def __init__(self, events: ConnectionEvents, gathering: IceGathering, relay: Relay | None = None) -> None:
+    def __init__(
+        self,
+        events: ConnectionEvents,
+        gathering: IceGathering,
+        relay: Relay | None = None,
+        media_limits: MediaLimits | None = None,
+    ) -> None:
         """With `relay` nothing but the relay is used."""
         self._events = events
         self._gathering = gathering
@@ -73,6 +80,7 @@ class Connection:
             )
         )
         self._dtls: RTCDtlsTransport | None = None
+        self._media_allowance = MediaAllowance(media_limits or MediaLimits())
         self._closed = False
         self._pc.on("connectionstatechange", self._state_changed)
         self._pc.on("datachannel", self._channel_opened)
@@ -112,6 +120,10 @@ class Connection:
     async def close(self) -> None:
         """Ends in any case, by the deadline: what aiortc does not close is closed for it."""
         self._closed = True
+        if self._media_allowance.dropped_packets:
+            logger.warning(
+                "media past a peer's limits was dropped", extra={"packets": self._media_allowance.dropped_packets}
+            )
         try:
             async with asyncio.timeout(CLOSE_DEADLINE_S):
                 await self._pc.close()
@@ -143,7 +155,15 @@ class Connection:
         assert self._dtls is not None
         ice = self._dtls.transport._connection
         for protocol in ice._protocols:
-            DatagramGate(protocol, ice, self._dtls, self._events.rtp, self._events.rtcp, self._events.failed)
+            DatagramGate(
+                protocol,
+                ice,
+                self._dtls,
+                self._events.rtp,
+                self._events.rtcp,
+                self._events.failed,
+                self._media_allowance,
+            )
         while not ice._queue.empty():
             ice._queue.get_nowait()
 

@@ -17,6 +17,7 @@ from aiortc import RTCDtlsTransport
 
 from rtc_server.peer.aiortc_guard.data_path import receive_record
 from rtc_server.peer.allowance import Allowance
+from rtc_server.peer.media_allowance import MediaAllowance, MediaLimits
 
 MAX_DATAGRAM_BYTES = 1500
 MAX_SSRCS = 8
@@ -26,9 +27,8 @@ MAX_REMOTE_CANDIDATES = 32
 MAX_QUEUED = 64
 """DTLS datagrams that wait for aiortc."""
 
-# A second, and at once, of what the client itself may send; the rest is dropped unread. A camera at a megabit
-# a second is 110 packets a second; a handshake, checks and what is said on the channels are a few dozen.
-MEDIA_PER_S, MEDIA_BURST = 600.0, 1200.0
+# A second, and at once, of what the client itself may send beside its media; the rest is dropped unread. A
+# handshake, checks and what is said on the channels are a few dozen.
 DTLS_PER_S, DTLS_BURST = 100.0, 400.0
 STUN_PER_S, STUN_BURST = 50.0, 100.0
 STRANGE_PER_S, STRANGE_BURST = 50.0, 50.0
@@ -53,8 +53,12 @@ class DatagramGate:
         on_rtp: Callable[[bytes], None],
         on_rtcp: Callable[[bytes], None],
         on_failure: Callable[[Exception], None],
+        media_allowance: MediaAllowance | None = None,
     ) -> None:
-        """`on_failure` hears of a bug behind the gate, which must end this connection and no other."""
+        """`on_failure` hears of a bug behind the gate, which must end this connection and no other.
+
+        media_allowance: what all gates of a connection share.
+        """
         self._protocol = protocol
         self._pass_on = protocol.datagram_received
         self._ice = ice
@@ -67,7 +71,7 @@ class DatagramGate:
         self._candidates_seen = 0
         self._media_from: Address | None = None
         self._named_us = f"{ice.local_username}:".encode()
-        self._media_rate = Allowance(MEDIA_PER_S, MEDIA_BURST)
+        self._media_allowance = media_allowance or MediaAllowance(MediaLimits())
         self._dtls_rate = Allowance(DTLS_PER_S, DTLS_BURST)
         self._stun_rate = Allowance(STUN_PER_S, STUN_BURST)
         self._strange_rate = Allowance(STRANGE_PER_S, STRANGE_BURST)
@@ -101,7 +105,8 @@ class DatagramGate:
         # Decrypting is what costs: a stranger who guesses does not get so far.
         if ssrc not in self._ssrcs and (not known or len(self._ssrcs) >= MAX_SSRCS):
             return
-        if not (self._media_rate if known else self._strange_rate).take(time.monotonic()):
+        now = time.monotonic()
+        if not (self._media_allowance.take(len(data), now) if known else self._strange_rate.take(now)):
             return
         try:
             packet = session.unprotect_rtcp(data) if is_rtcp else session.unprotect(data)
