@@ -162,7 +162,7 @@ async def _registry(
     analysers = FrameAnalyserFactory()
     owned.callback(analysers.close)
     await asyncio.to_thread(analysers.warm_up, threads)
-    pool = AnalysisPool(threads)
+    pool = AnalysisPool(threads, settings.max_frames_per_second)
     owned.push_async_callback(pool.close)
     services = PeerServices(
         make_analyser=analysers,
@@ -174,6 +174,7 @@ async def _registry(
             public_addresses=settings.public_ip,
         ),
         relay=partial(_relay, ice_servers) if settings.server_turn else None,
+        messages_per_s=settings.messages_per_second,
         adaptive=settings.adaptive,
         limits=Limits(
             connect_s=settings.connect_timeout,

@@ -114,6 +114,18 @@ class Settings(BaseSettings):
     max_packets_per_second: int = Field(
         600, ge=100, description="Media packets a second of one peer; past that they are dropped."
     )
+    max_frames_per_second: int = Field(
+        20,
+        ge=5,
+        le=60,
+        description="Pictures of one peer that are looked at in a second; of more only the newest. Our page sends 15.",
+    )
+    messages_per_second: float = Field(
+        5.0,
+        gt=0,
+        description="Messages a second that one peer may send on its data channels; past that they are refused, then "
+        "the peer is ended.",
+    )
     adaptive: bool = Field(
         True, description="Look at still pictures less often while the answer stays the same; 0 looks at every one."
     )

@@ -14,9 +14,10 @@ from rtc_server.peer.allowance import Allowance
 MAX_PENDING = 30
 """Frames of one peer that wait for a thread; past that only a keyframe helps."""
 FRAMES_PER_S, FRAMES_BURST = 60.0, 120.0
-"""Of one peer, that are decoded; past that only a keyframe helps."""
-TURNS_PER_S, TURNS_BURST = 20.0, 10.0
-"""Of one peer, each of which looks at the newest of its frames: a fast camera takes no turns from others."""
+"""Of one peer, that are decoded, which costs little; past that only a keyframe helps."""
+LOOKED_AT_PER_S = 20.0
+"""Frames of one peer, each the newest of those decoded in its turn: a fast camera takes no turns from others."""
+LOOKED_AT_BURST_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Lane:
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._frames = Allowance(FRAMES_PER_S, FRAMES_BURST)
-        self._turns = Allowance(TURNS_PER_S, TURNS_BURST)
+        self._turns = Allowance(pool.looked_at_per_s, max(1.0, LOOKED_AT_BURST_S * pool.looked_at_per_s))
         self._pending: list[EncodedFrame] = []
         self._needs_keyframe = False
         self._queued = False
@@ -109,7 +110,9 @@ class Lane:
 class AnalysisPool:
     """Takes lanes in the order in which they became ready: under overload every peer slows down evenly."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, looked_at_per_s: float = LOOKED_AT_PER_S) -> None:
+        """looked_at_per_s: frames of one peer."""
+        self.looked_at_per_s = looked_at_per_s
         self.ready: SimpleQueue[Lane | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._posted: list[Callable[[], None]] = []

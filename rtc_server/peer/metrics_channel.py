@@ -24,8 +24,8 @@ from rtc_server.peer.messages import (
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of reliable messages that a client does not fetch."""
 MESSAGES_PER_S = 5.0
-BURST = 20.0
-"""Client messages at once; past that they are refused, and past twice that the peer is closed."""
+BURST_S = 4.0
+"""Client messages at once, as seconds at the full rate; past that they are refused, past twice that the peer ends."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class MetricsChannel:
         on_message: Callable[[ClientMessage], None],
         on_flood: Callable[[], None],
         now: Callable[[], float],
+        messages_per_s: float = MESSAGES_PER_S,
     ) -> None:
         """`on_flood` is called for a client that sends too much, or reads too little."""
         self._on_message = on_message
@@ -45,7 +46,9 @@ class MetricsChannel:
         self._now = now
         self._focus: RTCDataChannel | None = None
         self._control: RTCDataChannel | None = None
-        self._allowance = BURST
+        self._messages_per_s = messages_per_s
+        self._burst = max(1.0, BURST_S * messages_per_s)
+        self._allowance = self._burst
         self._allowance_at = now()
 
     def add(self, channel: RTCDataChannel) -> None:
@@ -88,9 +91,9 @@ class MetricsChannel:
 
     def _received(self, data: str | bytes) -> None:
         now = self._now()
-        self._allowance = min(BURST, self._allowance + (now - self._allowance_at) * MESSAGES_PER_S) - 1
+        self._allowance = min(self._burst, self._allowance + (now - self._allowance_at) * self._messages_per_s) - 1
         self._allowance_at = now
-        if self._allowance < -BURST:
+        if self._allowance < -self._burst:
             self._on_flood()
         elif self._allowance < 0:
             if self._allowance >= -1:

@@ -35,7 +35,7 @@ from rtc_server.peer.messages import (
     metrics_of,
     update_text,
 )
-from rtc_server.peer.metrics_channel import MetricsChannel
+from rtc_server.peer.metrics_channel import MESSAGES_PER_S, MetricsChannel
 from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
 from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
@@ -59,6 +59,8 @@ class PeerServices:
     """From a client's address to a relay for it with a fresh credential, where the server itself is behind one."""
     limits: Limits = field(default_factory=Limits)
     media_limits: MediaLimits = field(default_factory=MediaLimits)
+    messages_per_s: float = MESSAGES_PER_S
+    """That a client may send on its data channels."""
     adaptive: bool = True
 
 
@@ -98,7 +100,9 @@ class Peer:
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay, services.media_limits)
         self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
-        self._channel = MetricsChannel(self._heard, functools.partial(self.end, "failed"), self._loop.time)
+        self._channel = MetricsChannel(
+            self._heard, functools.partial(self.end, "failed"), self._loop.time, services.messages_per_s
+        )
         self._calibration = CalibrationDialogue(session, self._channel.tell)
         self._lane = services.pool.lane(
             Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),
