@@ -31,22 +31,24 @@ from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
+from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
 from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
-from rtc_server.signalling.http_server import server_runner
+from rtc_server.signalling.http_server import Site, server_runner
 from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
 from rtc_server.signalling.offer import OfferDoor
-from rtc_server.signalling.offer_rate import OfferRate
 from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
 from rtc_server.signalling.tls import Certificate
+from rtc_server.signalling.unread_bodies import unread_body_middleware
 from rtc_server.signalling.whip import WhipDoor
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
+from rtc_server.store.spool import Spool
 from rtc_server.store.writer import FocusWriter
 
 
@@ -84,14 +86,16 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
     async with AsyncExitStack() as owned:
         certificate = _certificate(settings)
         application = await _application(settings, owned, demo=demo)
-        runner = server_runner(application, header_timeout=settings.header_timeout)
+        runner = server_runner(
+            application, header_timeout=settings.header_timeout, max_connections=settings.max_connections
+        )
         await runner.setup()
         owned.push_async_callback(runner.cleanup)
         if certificate is not None:
             watching = asyncio.create_task(certificate.watch(), name="certificate")
             owned.push_async_callback(_end, watching)
         context = certificate.context if certificate is not None else None
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
+        site = Site(runner, settings.host, settings.port, tls=context, handshake_timeout=settings.header_timeout)
         try:
             await site.start()
         except OSError as error:
@@ -115,12 +119,17 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 
     engine = await open_store(settings.database_url.get_secret_value())
     owned.push_async_callback(engine.dispose)
-    writer = FocusWriter(engine, settings.save_interval)
+    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval)
     await writer.start()
     owned.push_async_callback(writer.close)
     if settings.retention_days is not None:
         expiring = asyncio.create_task(
-            keep_expiring(engine, settings.retention_days, with_platform_rows=settings.retention_platform_rows),
+            keep_expiring(
+                engine,
+                settings.spool,
+                settings.retention_days,
+                with_platform_rows=settings.retention_platform_rows,
+            ),
             name="retention",
         )
         owned.push_async_callback(_end, expiring)
@@ -130,12 +139,19 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         registry,
         tokens,
         addresses=addresses,
-        rate=OfferRate(settings.offers_per_minute),
+        rate=AddressRate(settings.offers_per_minute),
         max_body_bytes=settings.max_offer_bytes,
         body_timeout=settings.body_timeout,
     )
     application = web.Application(
-        middlewares=[request_log_middleware, response_headers_middleware, cors, problem_middleware]
+        middlewares=[
+            request_log_middleware,
+            unread_body_middleware(settings.max_offer_bytes),
+            response_headers_middleware,
+            cors,
+            problem_middleware,
+            stranger_rate_middleware(addresses, AddressRate(settings.offers_per_minute)),
+        ]
     )
     application.add_routes(
         [

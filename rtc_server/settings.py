@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         description="Where rows go: `mysql+aiomysql://…`, `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",
     )
     save_interval: float = Field(5.0, gt=0, le=300, description="Seconds between two writes of a live session's row.")
+    spool: Path = Field(
+        Path("var/spool"), description="Folder for what the database does not take, until it does; made when needed."
+    )
 
     retention_days: float | None = Field(
         None, gt=0, description="Days after which what is kept of a session is removed; by default never."
@@ -86,15 +89,25 @@ class Settings(BaseSettings):
         None, description="Certificate chain, PEM, to serve HTTPS directly; read again when the file changes."
     )
     tls_private_key: Path | None = Field(None, description="Private key of that certificate, PEM.")
+    max_connections: int = Field(
+        400,
+        ge=10,
+        description="HTTP connections at once; past that the one longest without a request is closed.",
+    )
     header_timeout: float = Field(
-        15.0, gt=0, description="Seconds for a request's headers to arrive, then the connection is closed."
+        15.0,
+        gt=0,
+        description="Seconds for a TLS handshake, and for a request's headers, then the connection is closed.",
     )
     body_timeout: float = Field(10.0, gt=0, description="Seconds for a request's body to arrive, then 408.")
     max_offer_bytes: int = Field(
         32_768, ge=4096, le=32_768, description="Length of an offer or of a fragment of candidates, then 400."
     )
     offers_per_minute: int = Field(
-        120, ge=1, description="Offers from one address in a minute, then 429; a school is often one address."
+        120,
+        ge=1,
+        description="Offers from one address in a minute, then 429; a school is often one address. So many requests "
+        "without a good token, counted apart, get 401, then 429.",
     )
 
     max_sessions: int = Field(

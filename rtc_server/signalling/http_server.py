@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import socket
+import ssl
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 LINGERING_S = 1.0
-"""How long the rest of a refused body is read, so that the client gets to see the refusal."""
+"""How long the rest of a refused body is read; of one that may be long, see `unread_bodies`."""
 SHUTDOWN_S = 5.0
 STALLED_S = 20.0
 """How long a client may leave an answer unread before its connection is closed."""
@@ -48,6 +49,35 @@ def server_runner(
         access_log=None,
         logger=_connection_log(),
     )
+
+
+class Site(web.BaseSite):
+    """Where a runner listens. aiohttp's own lets a TLS handshake take a minute, this one no longer than headers."""
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, *, tls: ssl.SSLContext | None, handshake_timeout: float
+    ) -> None:
+        """port: 0 takes a free one. handshake_timeout: seconds, then the connection is closed."""
+        super().__init__(runner, ssl_context=tls)
+        self._host = host
+        self._port = port
+        self._handshake_timeout = handshake_timeout if tls is not None else None
+
+    @property
+    def name(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Raises OSError where it cannot listen."""
+        await super().start()
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=self._handshake_timeout,
+        )
 
 
 class _BoundedRunner(web.AppRunner):

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from rtc_server.errors import OfferMalformed
 from rtc_server.learner import Grant
+from rtc_server.signalling.address_rate import AddressRate
 from rtc_server.signalling.auth import TokenVerifier
 from rtc_server.signalling.client_address import ClientAddresses
-from rtc_server.signalling.offer_rate import OfferRate
 from rtc_server.signalling.requests import consent_time, continued_session, read_text
 
 
@@ -69,7 +69,7 @@ class Reception:
         tokens: TokenVerifier,
         *,
         addresses: ClientAddresses,
-        rate: OfferRate,
+        rate: AddressRate,
         max_body_bytes: int,
         body_timeout: float,
     ) -> None:

@@ -12,6 +12,8 @@ _EVERYWHERE = {
     "Cache-Control": "no-store",
     "Server": "rtc-server",
 }
+_OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+"""A year. Where a proxy speaks TLS for this server, the proxy says it."""
 
 
 @web.middleware
@@ -19,6 +21,6 @@ async def response_headers_middleware(request: web.Request, handler: Handler) ->
     """The strictest value of each header, where a handler has not said its own."""
     response = await handler(request)
     if not response.prepared:
-        for name, value in _EVERYWHERE.items():
+        for name, value in (_EVERYWHERE | (_OVER_TLS if request.secure else {})).items():
             response.headers.setdefault(name, value)
     return response

@@ -9,22 +9,24 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from rtc_server.errors import OfferMalformed, PeerUnknown
 from rtc_server.learner import Grant, Learner
+from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
 from rtc_server.signalling.auth import mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
 from rtc_server.signalling.http_server import server_runner
 from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
 from rtc_server.signalling.offer import OfferDoor
-from rtc_server.signalling.offer_rate import OfferRate
 from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
+from rtc_server.signalling.unread_bodies import unread_body_middleware
 from rtc_server.signalling.whip import WhipDoor
 
 SECRET = "a-secret-for-tests-of-more-than-32-bytes"
 AUDIENCE = "rtc-server"
 LEARNER = Learner(user_id=7, module_id=3, section_id=2)
+MAX_BODY_BYTES = 32 * 1024
 OFFER = "v=0\r\n"
 
 
@@ -103,20 +105,23 @@ def signalling_application(
 ) -> web.Application:
     tokens = token_verifier(secrets=[SECRET], audience=AUDIENCE, policies=["reading", "video"])
     ice = ice_servers or IceServers()
+    addresses = ClientAddresses(trusted_proxies)
     reception = Reception(
         peers,
         tokens,
-        addresses=ClientAddresses(trusted_proxies),
-        rate=OfferRate(offers_per_minute),
-        max_body_bytes=32 * 1024,
+        addresses=addresses,
+        rate=AddressRate(offers_per_minute),
+        max_body_bytes=MAX_BODY_BYTES,
         body_timeout=body_timeout,
     )
     application = web.Application(
         middlewares=[
             request_log_middleware,
+            unread_body_middleware(MAX_BODY_BYTES),
             response_headers_middleware,
             cors_middleware(cors_origins),
             problem_middleware,
+            stranger_rate_middleware(addresses, AddressRate(offers_per_minute)),
         ]
     )
     application.add_routes(

@@ -11,6 +11,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rtc_server.signalling import http_server
 from rtc_server.signalling.http_server import server_runner
 from tests.signalling.doors import OFFER, MemoryPeers, bearer, signalling_application
 
@@ -83,16 +84,42 @@ async def test_a_body_that_drips_gets_408(serve, peers):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_chunked_body_is_cut_off_at_its_limit(client, peers):
-    async def endless():
-        for _ in range(1000):
-            yield b" " * 1024
+async def test_a_chunked_body_is_cut_off_at_its_limit(client):
+    chunk = b"400\r\n" + b" " * 1024 + b"\r\n"
 
-    headers = bearer() | {"Content-Type": "application/sdp"}
-    response = await client.post("/whip", data=endless(), headers=headers)
+    answer = await talk(client, head(AUTHORIZED, "Transfer-Encoding: chunked"), chunk * 33)
 
-    assert response.status == 400
-    assert (await response.json(content_type=None))["code"] == "offer_malformed"
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close" in answer
+    assert b'"code": "offer_malformed"' in answer
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [("Content-Length: 900000", b""), ("Transfer-Encoding: chunked", b"8400\r\n" + b" " * 33 * 1024)],
+)
+@pytest.mark.parametrize("headers", [(), (AUTHORIZED,)])
+async def test_a_long_body_that_is_refused_is_not_waited_for(serve, peers, monkeypatch, framing, body, headers):
+    monkeypatch.setattr(http_server, "LINGERING_S", 60.0)
+    client = await serve(signalling_application(peers))
+
+    async with asyncio.timeout(5):
+        answer = await talk(client, head(*headers, framing), body)
+
+    assert answer.startswith(b"HTTP/1.1 400 " if headers else b"HTTP/1.1 401 ")
+    assert b"Connection: close" in answer
+
+
+async def test_a_short_body_that_is_refused_is_let_in_and_the_connection_goes_on(client):
+    answer = await talk(
+        client,
+        head("Content-Length: 6"),
+        b"v=0",
+        b"v=0" + head("Content-Length: 3", "Connection: close") + b"v=0",
+        pause=0.02,
+    )
+
+    assert answer.count(b"HTTP/1.1 401 ") == 2
 
 
 async def test_others_are_served_while_one_is_slow(serve, peers):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from rtc_server.errors import RateLimited, SettingsError
+from rtc_server.signalling.address_rate import AddressRate
 from rtc_server.signalling.client_address import ClientAddresses
-from rtc_server.signalling.offer_rate import OfferRate
 from tests.signalling.doors import OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
@@ -34,6 +34,22 @@ async def test_strangers_do_not_use_up_what_learners_behind_the_same_address_may
     assert (await client.post("/whip", data=OFFER, headers=SDP | bearer())).status == 201
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/whip"), ("DELETE", "/whip/peer-0"), ("POST", "/offer"), ("GET", "/ice-servers")]
+)
+async def test_strangers_who_try_without_end_get_429_and_learners_beside_them_do_not(serve, peers, method, path):
+    client = await serve(signalling_application(peers, offers_per_minute=3))
+    attempts = [{}, bearer(ttl_s=-60), {"Authorization": "Bearer x.y.z"}, {}]
+
+    answers = [await client.request(method, path, headers=headers) for headers in attempts]
+
+    assert [answer.status for answer in answers] == [401, 401, 401, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 20
+    assert (await answers[-1].json(content_type=None))["code"] == "rate_limited"
+    assert (await client.get("/ice-servers", headers=bearer())).status == 200
+    assert (await client.post("/whip", data=OFFER, headers=SDP | bearer())).status == 201
+
+
 async def test_candidates_can_not_be_sent_without_end(serve, peers):
     client = await serve(signalling_application(peers, offers_per_minute=2))
     await client.post("/whip", data=OFFER, headers=SDP | bearer())
@@ -55,7 +71,7 @@ class Clock:
 
 def test_an_allowance_grows_back():
     clock = Clock()
-    rate = OfferRate(60, now=clock)
+    rate = AddressRate(60, now=clock)
     for _ in range(60):
         rate.spend("a")
     with pytest.raises(RateLimited) as refusal:
@@ -70,7 +86,7 @@ def test_an_allowance_grows_back():
 @given(steps=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 20)), max_size=200))
 def test_no_address_ever_gets_more_than_its_rate(steps):
     clock = Clock()
-    rate = OfferRate(6, now=clock)
+    rate = AddressRate(6, now=clock)
     allowed: dict[str, list[float]] = {}
     for address, pause in steps:
         clock.now += pause
@@ -87,7 +103,7 @@ def test_no_address_ever_gets_more_than_its_rate(steps):
 
 def test_memory_is_bounded_and_the_longest_unused_goes_first():
     clock = Clock()
-    rate = OfferRate(1, max_addresses=2, now=clock)
+    rate = AddressRate(1, max_addresses=2, now=clock)
     for address in ("a", "b", "c"):
         rate.spend(address)
 

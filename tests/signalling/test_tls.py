@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rtc_server.errors import SettingsError
+from rtc_server.signalling.http_server import Site, server_runner
+from rtc_server.signalling.problems import problem_middleware
+from rtc_server.signalling.response_headers import response_headers_middleware
 from rtc_server.signalling.tls import Certificate
 
 
@@ -69,6 +72,30 @@ async def test_a_changed_certificate_is_shown_to_new_connections(https, certific
 
     assert await shown_name(https) == "second"
     assert not certificate.reload_if_changed()
+
+
+@pytest.fixture
+async def site(certificate):
+    """Listens as the real one does, with little patience; its address."""
+    application = web.Application(middlewares=[response_headers_middleware, problem_middleware])
+    runner = server_runner(application, header_timeout=10)
+    await runner.setup()
+    await Site(runner, "127.0.0.1", 0, tls=certificate.context, handshake_timeout=0.2).start()
+    yield runner.addresses[0][:2]
+    await runner.cleanup()
+
+
+async def test_a_handshake_that_does_not_go_on_is_cut_off(site):
+    reader, writer = await asyncio.open_connection(*site)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_over_tls_a_browser_is_told_to_come_by_no_other_way(site):
+    url = f"https://{site[0]}:{site[1]}/"
+    async with ClientSession() as http, http.get(url, ssl=False) as response:
+        assert response.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
 async def test_half_a_change_leaves_the_old_certificate(https, certificate, tmp_path, caplog):

@@ -1,18 +1,22 @@
-"""How often one address may offer: token buckets, in bounded memory."""
+"""How often one address may offer, and how often fail to show a token: token buckets, in bounded memory."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from rtc_server.errors import RateLimited
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from rtc_server.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
+from rtc_server.signalling.client_address import ClientAddresses
 
 TRICKLE_COST = 0.1
 """What a PATCH costs, as a share of an offer: it allocates nothing, yet may not come without end."""
 MAX_ADDRESSES = 10_000
 
 
-class OfferRate:
-    """Lets each address make `per_minute` offers in a burst, and as many each minute after it."""
+class AddressRate:
+    """Lets each address do something `per_minute` times in a burst, and as many times each minute after it."""
 
     def __init__(
         self, per_minute: int, *, max_addresses: int = MAX_ADDRESSES, now: Callable[[], float] = time.monotonic
@@ -35,3 +39,20 @@ class OfferRate:
             self._buckets.popitem(last=False)
         if not allowed:
             raise RateLimited("Too many requests from this address.", (cost - left) / self._per_second)
+
+
+def stranger_rate_middleware(addresses: ClientAddresses, rate: AddressRate) -> Middleware:
+    """Answers requests without a good token with 429 where their address makes too many. The innermost middleware.
+
+    Whoever has a good token is not kept waiting: learners behind the same address are nobody's to lock out.
+    """
+
+    @web.middleware
+    async def stranger_rate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (TokenMissing, TokenInvalid, TokenExpired):
+            rate.spend(addresses.of(request))
+            raise
+
+    return stranger_rate
