@@ -22,5 +22,3 @@ class Grant:
     policy: str
     """Name of the activity's policy, as in `reading`."""
     role: Literal["learner", "teacher"]
-    expires_at: float
-    """Unix time, seconds."""

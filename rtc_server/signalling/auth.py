@@ -107,7 +107,7 @@ class TokenVerifier:
         if int(known.sub) >= 2**31:
             raise TokenInvalid("The token's claim sub is not as it should be.")
         learner = Learner(int(known.sub), known.module_id, known.section_id or None)
-        return Grant(learner, known.policy, known.role, float(known.exp))
+        return Grant(learner, known.policy, known.role)
 
 
 def token_verifier(

@@ -54,7 +54,7 @@ async def registry(analysers: Analysers, records: Records, pool: AnalysisPool) -
 
 
 async def connect(registry: PeerRegistry, user_id: int, module_id: int, address: str) -> str:
-    grant = Grant(Learner(user_id, module_id), policy="reading", role="learner", expires_at=0.0)
+    grant = Grant(Learner(user_id, module_id), policy="reading", role="learner")
     return (await registry.connect(offer(), grant, client_address=address)).peer_id
 
 
@@ -78,7 +78,7 @@ async def test_an_address_has_so_many_sessions(registry: PeerRegistry) -> None:
 
 
 async def test_an_offer_that_fails_takes_no_room(registry: PeerRegistry) -> None:
-    grant = Grant(Learner(1, 1), policy="reading", role="learner", expires_at=0.0)
+    grant = Grant(Learner(1, 1), policy="reading", role="learner")
     for _ in range(4):
         with pytest.raises(OfferMalformed):
             await registry.connect("v=0", grant, client_address=HOME)
