@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
-FUZZ_EXAMPLES ?= 20000
+FUZZ_SECONDS ?= 1800
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
@@ -44,8 +45,9 @@ lint: setup ## ruff, mypy --strict, the import contracts
 bench: setup ## measure this machine: learners for each core, latency, cost of each stage
 	exec $(BIN)/python -m bench
 
-fuzz: setup ## hostile input, FUZZ_EXAMPLES (20000) for each door; the test run gives it a few seconds
-	RTC_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
+fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; the test run gives it 60
+	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"
+	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) RTC_FUZZ_SEED=$(FUZZ_SEED) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
 
 # The names left out are explained at [tool.uv] in pyproject.toml.
 UNUSED := jax jaxlib ml-dtypes opt-einsum sentencepiece sounddevice opencv-contrib-python

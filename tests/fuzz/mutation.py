@@ -1,20 +1,11 @@
 """Hostile input: what is well-formed, damaged; now and then, anything at all. The corpus is in `corpus/`."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 CORPUS = Path(__file__).parent / "corpus"
-
-fuzzed = settings(
-    max_examples=int(os.environ.get("RTC_FUZZ_EXAMPLES", "100")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-"""For each fuzz test. `make fuzz` gives it more examples."""
 
 STRANGE_WORDS = (
     "", "0", "-1", "65536", "4294967296", "99999999999999999999", "1e309", "NaN", "%s", "\0", "\u2028", "é", "٣",

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
@@ -13,11 +13,13 @@ from rtc_server.peer.aiortc_guard import Connection
 from rtc_server.peer.answer import write_answer
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.offer import ice_credentials, read_offer
-from tests.fuzz.mutation import corpus, damaged_text, fuzzed
+from tests.fuzz.doors import fuzzed
+from tests.fuzz.mutation import corpus, damaged_text
 from tests.peer.offers import offer
 
 OFFERS = [*corpus("*.sdp"), offer()]
 FRAGMENTS = [*corpus("*.sdpfrag"), *OFFERS]
+OPEN_FILES = Path("/proc/self/fd")
 
 
 class Nobody:
@@ -27,12 +29,13 @@ class Nobody:
         return lambda *args: None
 
 
-@given(damaged_text(OFFERS) | st.text(max_size=2000))
-@fuzzed
+@fuzzed(damaged_text(OFFERS) | st.text(max_size=2000), corpus=OFFERS)
 def test_an_offer_is_answered_or_refused(sdp: str) -> None:
+    open_files = len(list(OPEN_FILES.iterdir()))
     with contextlib.suppress(OfferMalformed, OfferUnacceptable):
         parsed = read_offer(sdp)
         asyncio.run(_accept_and_close(sdp, parsed.sdp))
+    assert len(list(OPEN_FILES.iterdir())) <= open_files
 
 
 async def _accept_and_close(sdp: str, sanitised: str) -> None:
@@ -46,8 +49,7 @@ async def _accept_and_close(sdp: str, sanitised: str) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@given(damaged_text(FRAGMENTS) | st.text(max_size=2000))
-@fuzzed
+@fuzzed(damaged_text(FRAGMENTS) | st.text(max_size=2000), corpus=FRAGMENTS)
 def test_a_fragment_is_read_or_refused(fragment: str) -> None:
     with contextlib.suppress(OfferMalformed):
         ice_credentials(fragment)

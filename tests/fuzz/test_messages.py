@@ -1,22 +1,21 @@
-"""What a client may say: on its data channels, and over HTTP."""
+"""What a client may say on its data channels: in messages, and in the SCTP packets that carry them."""
 
 import asyncio
-import contextlib
 import itertools
 import json
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-from aiohttp import ClientError
-from aiohttp.test_utils import TestClient
-from hypothesis import given
+from aiortc import RTCDataChannel, RTCSctpTransport
+from aiortc.rtcsctptransport import crc32c
 from hypothesis import strategies as st
 
+from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_MISORDERED, MAX_STREAMS, guard_data
 from rtc_server.peer.messages import MAX_MESSAGE_BYTES, ClientMessage
 from rtc_server.peer.metrics_channel import MetricsChannel
-from tests.fuzz.mutation import corpus, damaged_bytes, damaged_text, fuzzed
-from tests.signalling.doors import MemoryPeers, Server, bearer, signalling_application
+from tests.fuzz.doors import fuzzed
+from tests.fuzz.mutation import damaged_bytes
 
 MESSAGES = [
     b'{"type":"pause"}',
@@ -26,6 +25,7 @@ MESSAGES = [
     b'{"type":"calibration_start"}',
     b'{"type":"calibration_point","x":0.5,"y":0.1}',
     b'{"type":"calibration_end"}',
+    b'{"type":"calibration_cancel"}',
     b"[" * 5000,
 ]
 
@@ -45,8 +45,10 @@ class Channel:
         self.sent.append(text)
 
 
-@given(st.lists(damaged_bytes(MESSAGES) | st.text(max_size=60) | st.just("x" * (MAX_MESSAGE_BYTES + 1)), max_size=60))
-@fuzzed
+@fuzzed(
+    st.lists(damaged_bytes(MESSAGES) | st.text(max_size=60) | st.just("x" * (MAX_MESSAGE_BYTES + 1)), max_size=60),
+    corpus=[MESSAGES],
+)
 def test_a_message_is_heard_or_answered_with_an_error(messages: list[bytes | str]) -> None:
     heard: list[ClientMessage] = []
     floods: list[None] = []
@@ -62,80 +64,88 @@ def test_a_message_is_heard_or_answered_with_an_error(messages: list[bytes | str
     assert floods == []
 
 
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
-def http(runner: asyncio.Runner) -> Iterator[TestClient]:
-    async def start() -> TestClient:
-        application = signalling_application(MemoryPeers(), offers_per_minute=1_000_000)
-        client = TestClient(Server(application, header_timeout=10.0))
-        await client.start_server()
-        return client
-
-    client = runner.run(start())
-    yield client
-    runner.run(client.close())
-
-
-PATHS = ["/whip", "/whip/peer-0", "/whip/%00", "/offer", "/ice-servers", "/whip/../offer", "/whip/peer-0?x=%ff"]
-QUERIES = [
-    "",
-    "?continues=x",
-    "?consent_at=2026-01-01T00:00:00Z",
-    "?consent_at=",
-    "?consent_at=99999-01-01",
-    "?continues=%00",
+TAG = 1
+CHANNEL_OPEN = struct.pack("!BBHLHH", 3, 0, 0, 0, 7, 0) + b"control"
+"""DCEP (RFC 8832): a message of its own protocol, like its acknowledgement."""
+FOCUS_OPEN = struct.pack("!BBHLHH", 3, 0x81, 0, 0, 5, 0) + b"focus"
+PAYLOADS = [
+    (50, CHANNEL_OPEN),
+    (50, FOCUS_OPEN),
+    (50, b"\x02"),
+    *((protocol, message) for protocol in (51, 53) for message in MESSAGES[:6]),
+    (56, b"\0"),
+    (57, b"\0"),
 ]
-TYPES = [
-    "application/sdp",
-    "application/trickle-ice-sdpfrag",
-    "application/json",
-    "text/plain",
-    "x",
-    "application/sdp;charset=ñ",
+
+
+def _chunk(kind: int, body: bytes, flags: int = 0) -> bytes:
+    return struct.pack("!BBH", kind, flags, 4 + len(body)) + body + bytes(-len(body) % 4)
+
+
+@st.composite
+def data_chunk(draw: st.DrawFn) -> bytes:
+    """A message, or a fragment of one, whose number in the order may be any."""
+    protocol, original = draw(st.sampled_from(PAYLOADS))
+    body = draw(damaged_bytes([original]))
+    number, stream, order = draw(st.integers(0, 40)), draw(st.sampled_from([0, 2, 4, 65535])), draw(st.integers(0, 3))
+    return _chunk(0, struct.pack("!LHHL", number, stream, order, protocol) + body, draw(st.sampled_from([3, 7, 0, 1])))
+
+
+OTHER_CHUNKS = [
+    _chunk(1, struct.pack("!LLHHL", 9, 100_000, 65535, 65535, 7)),
+    _chunk(3, struct.pack("!LLHHHHHH", 5, 100_000, 2, 1, 2, 3, 5, 9) + bytes(4)),
+    _chunk(4, struct.pack("!HH", 1, 8) + b"beat"),
+    _chunk(6, b""),
+    _chunk(7, struct.pack("!L", 5)),
+    _chunk(10, bytes(24)),
+    _chunk(11, b""),
+    _chunk(130, struct.pack("!HHLLLH", 13, 18, 1, 0, 9, 0)),
+    _chunk(192, struct.pack("!LHH", 9, 0, 1)),
 ]
-header_values = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=30)
-headers = st.fixed_dictionaries(
-    {"Content-Type": st.sampled_from(TYPES)},
-    optional={
-        name: header_values | st.sampled_from(['"ice-peer-0"', "*", "gzip", "-1", "bytes=0-"])
-        for name in ("If-Match", "Origin", "Forwarded", "X-Forwarded-For", "Accept", "Content-Encoding", "Link")
-    },
-)
-bodies = (
-    damaged_text(corpus("*.sdp*"))
-    | st.text(max_size=200)
-    | st.sampled_from(['{"sdp":1}', '{"sdp":"v=0","type":"offer"}'])
-)
 
 
-@given(
-    st.sampled_from(["POST", "PATCH", "DELETE", "OPTIONS", "GET", "PUT", "HEAD"]),
-    st.sampled_from(PATHS),
-    st.sampled_from(QUERIES),
-    headers,
-    bodies,
-    st.booleans(),
-)
-@fuzzed
-def test_no_request_is_answered_with_a_500(
-    runner: asyncio.Runner,
-    http: TestClient,
-    method: str,
-    path: str,
-    query: str,
-    headers: dict[str, Any],
-    body: str,
-    with_token: bool,
-) -> None:
-    async def ask() -> int:
-        sent = {"Connection": "close"} | headers | (bearer() if with_token else {})
-        async with http.request(method, path + query, data=body.encode(), headers=sent) as response:
-            return response.status
+class Wire:
+    """A DTLS transport that takes everything and says nothing."""
 
-    with contextlib.suppress(ClientError, ValueError):  # what aiohttp's own client would not send
-        assert runner.run(ask()) < 500
+    state, _role = "connected", "server"
+
+    def _register_data_receiver(self, receiver: object) -> None: ...
+
+    _unregister_data_receiver = _register_data_receiver
+
+    async def _send_data(self, data: bytes) -> None: ...
+
+
+@fuzzed(st.lists(data_chunk() | data_chunk() | damaged_bytes(OTHER_CHUNKS), max_size=30), corpus=[OTHER_CHUNKS])
+def test_data_in_any_order_and_shape_is_survived(chunks: list[bytes]) -> None:
+    asyncio.run(_associated(chunks))
+
+
+async def _associated(chunks: list[bytes]) -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    wire: Any = Wire()
+    sctp = RTCSctpTransport(wire)
+    guard_data(sctp, lambda: None)
+    metrics = MetricsChannel(lambda message: None, lambda: None, asyncio.get_running_loop().time)
+    add: Callable[[RTCDataChannel], None] = metrics.add
+    sctp.on("datachannel", add)
+    sctp._local_verification_tag = TAG
+    await sctp.start(RTCSctpTransport.getCapabilities(), 5000)
+    sctp._last_received_tsn = 0
+    sctp._set_state(RTCSctpTransport.State.ESTABLISHED)
+    for chunk in chunks:
+        # An INIT has no tag; of all else a wrong one is dropped unread.
+        header = struct.pack("!HHL", 5000, 5000, 0 if chunk[:1] == b"\x01" else TAG)
+        checksum = struct.pack("<L", crc32c(header + bytes(4) + chunk))
+        await sctp._handle_data(header + checksum + chunk)
+        metrics.update("{}")
+    assert len(sctp._data_channels) <= MAX_CHANNELS + 1
+    assert len(sctp._inbound_streams) <= MAX_STREAMS + 1
+    assert len(sctp._sack_misordered) <= MAX_MISORDERED + 1
+    await sctp.stop()
+    # What aiortc has set going ends by itself.
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=1)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert failures == []

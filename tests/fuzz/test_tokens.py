@@ -7,13 +7,13 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from rtc_server.errors import NotAllowed, TokenExpired, TokenInvalid, TokenMissing
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import mint_token, token_verifier
-from tests.fuzz.mutation import damaged_bytes, fuzzed
+from tests.fuzz.doors import fuzzed
+from tests.fuzz.mutation import damaged_bytes
 
 SECRET = "a-secret-for-fuzzing-of-more-than-32-bytes"
 GENUINE = mint_token(SECRET, Learner(7, 3), audience="rtc-server")
@@ -36,8 +36,7 @@ def part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-@given(damaged_bytes([f"Bearer {GENUINE}".encode()]) | st.binary(max_size=200))
-@fuzzed
+@fuzzed(damaged_bytes([f"Bearer {GENUINE}".encode()]) | st.binary(max_size=200))
 def test_a_damaged_header_is_refused(damaged: bytes) -> None:
     authorization = damaged.decode("latin-1")
     _, _, token = authorization.partition(" ")
@@ -46,21 +45,19 @@ def test_a_damaged_header_is_refused(damaged: bytes) -> None:
         refused(authorization)
 
 
-@given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jku", "jwk"]), json_values), json_values)
-@fuzzed
+@fuzzed(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jku", "jwk"]), json_values), json_values)
 def test_a_forged_token_is_refused(header: dict[str, Any], claims: object) -> None:
     for signature in ("", GENUINE.rpartition(".")[2]):
         refused(f"Bearer {part({'alg': 'none'} | header)}.{part(claims)}.{signature}")
 
 
-@given(
+@fuzzed(
     st.dictionaries(
         st.sampled_from(["sub", "module_id", "section_id", "policy", "role", "aud", "exp", "nbf", "iat", "iss"]),
         json_values,
         min_size=1,
     )
 )
-@fuzzed
 def test_what_the_platform_signs_is_read_or_refused(claims: dict[str, Any]) -> None:
     genuine = jwt.decode(GENUINE, options={"verify_signature": False})
     try:
