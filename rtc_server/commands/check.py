@@ -51,6 +51,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     yield await _keys(settings)
     yield await _database(settings)
+    yield _spool(settings)
     yield _model()
     yield _udp_ports(settings)
     async for finding in _stun(settings):
@@ -103,6 +104,36 @@ async def _database(settings: Settings) -> Finding:
     await engine.dispose()
     elapsed_ms = (time.perf_counter() - started) * 1e3
     return Finding("ok", "database", f"{engine.dialect.name} reached, schema up to date ({elapsed_ms:.0f} ms)")
+
+
+def _spool(settings: Settings) -> Finding:
+    from rtc_server.store.spool import survey
+
+    folder = settings.spool
+    try:
+        found = survey(folder)
+    except OSError as error:
+        return Finding(
+            "fail",
+            "spool",
+            f"{folder}: {error.strerror}: what a database that is away does not take would be lost with the server. "
+            "Make room, or set RTC_SPOOL to a folder that the server may write to",
+        )
+    if found.unreadable:
+        return Finding(
+            "warn",
+            "spool",
+            f"{found.waiting} sessions wait for the database, and {found.unreadable} files could not be read: "
+            f"look at {folder / 'unreadable'}, and empty it",
+        )
+    if found.waiting:
+        return Finding(
+            "warn",
+            "spool",
+            f"{found.waiting} sessions wait in {folder} for the database: a server stores them when it is back, "
+            "or when it starts",
+        )
+    return Finding("ok", "spool", f"{folder} can be written, and no session waits in it")
 
 
 def _model() -> Finding:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtc_server.settings import Settings
@@ -22,22 +23,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from rtc_server.store.spool import unreadable_files
+
     removed = asyncio.run(
-        _erase(settings.database_url.get_secret_value(), arguments.user, with_platform_rows=arguments.platform_rows)
+        _erase(
+            settings.database_url.get_secret_value(),
+            settings.spool,
+            arguments.user,
+            with_platform_rows=arguments.platform_rows,
+        )
     )
     print(
-        f"Removed {removed.focus_sessions} focus sessions with {removed.spans} spans, "
-        f"and {removed.platform_rows} rows of eye_tracking_sessions."
+        f"Removed {removed.focus_sessions} focus sessions with {removed.spans} spans, {removed.spooled} that waited "
+        f"for the database, and {removed.platform_rows} rows of eye_tracking_sessions."
     )
+    if unreadable := len(unreadable_files(settings.spool)):
+        print(
+            f"{unreadable} files in {settings.spool}/unreadable cannot be read and may be of this user: "
+            "look at them, and remove them."
+        )
     return 0
 
 
-async def _erase(database_url: str, user_id: int, *, with_platform_rows: bool) -> "Removed":
+async def _erase(database_url: str, spool: Path, user_id: int, *, with_platform_rows: bool) -> "Removed":
     from rtc_server.store.engine import open_store
     from rtc_server.store.retention import erase
 
     engine = await open_store(database_url)
     try:
-        return await erase(engine, user_id, with_platform_rows=with_platform_rows)
+        return await erase(engine, spool, user_id, with_platform_rows=with_platform_rows)
     finally:
         await engine.dispose()

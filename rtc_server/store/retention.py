@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy.exc
 from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.focus.record import FocusRecord
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_rows
+from rtc_server.store.spool import spooled_files, unreadable_files
+from rtc_server.store.spool_file import read_spooled
 from rtc_server.store.why_unavailable import why_unavailable
 
 log = logging.getLogger(__name__)
@@ -23,26 +27,34 @@ _SESSIONS_IN_ONE_TRANSACTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many rows are gone."""
+    """How many rows are gone, and files of sessions that waited for the database."""
 
     focus_sessions: int = 0
     spans: int = 0
     platform_rows: int = 0
+    spooled: int = 0
 
     def __add__(self, other: "Removed") -> "Removed":
         return Removed(
             self.focus_sessions + other.focus_sessions,
             self.spans + other.spans,
             self.platform_rows + other.platform_rows,
+            self.spooled + other.spooled,
         )
 
 
-async def erase(engine: AsyncEngine, user_id: int, *, with_platform_rows: bool) -> Removed:
+async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform_rows: bool) -> Removed:
     """Removes all FocusSessions of a user; where asked, also every row the platform's table has of them.
 
-    A session that is live goes on being written, from its next save on: end it first.
+    A session that is live goes on being written, from its next save on: end it first. The same goes for one that
+    a server holds for a database that is just coming back: `rtc-server check` says when none waits.
     Raises StoreUnavailable.
     """
+    # First the files: a server that starts meanwhile cannot bring them back.
+    try:
+        spooled = await asyncio.to_thread(_remove_spooled, spool, lambda record: record.learner.user_id == user_id)
+    except OSError as error:
+        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error.strerror}): see RTC_SPOOL.") from error
     try:
         removed = await _remove(engine, focus_sessions.c.user_id == user_id, with_platform_rows=with_platform_rows)
         if with_platform_rows:  # also those that are not from here
@@ -51,7 +63,7 @@ async def erase(engine: AsyncEngine, user_id: int, *, with_platform_rows: bool) 
             removed += Removed(platform_rows=rest.rowcount)
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
-    return removed
+    return removed + Removed(spooled=spooled)
 
 
 async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_rows: bool) -> Removed:
@@ -65,21 +77,54 @@ async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_row
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
 
 
+def expire_spooled(spool: Path, older_than: datetime) -> int:
+    """Removes files of sessions last recorded before `older_than` (aware), and what was set aside before it.
+
+    Returns how many. Blocks. Raises OSError.
+    """
+    removed = _remove_spooled(spool, lambda record: record.recorded_at < older_than)
+    for path in unreadable_files(spool):
+        if path.stat().st_mtime < older_than.timestamp():
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
 async def keep_expiring(
-    engine: AsyncEngine, retention_days: float, *, with_platform_rows: bool, every_s: float = CHECK_EVERY_S
+    engine: AsyncEngine, spool: Path, retention_days: float, *, with_platform_rows: bool, every_s: float = CHECK_EVERY_S
 ) -> None:
     """Removes what is older than `retention_days`, now and again every `every_s`, until cancelled."""
     while True:
+        older_than = datetime.now(UTC) - timedelta(days=retention_days)
+        removed = Removed()
         try:
-            removed = await expire(
-                engine, datetime.now(UTC) - timedelta(days=retention_days), with_platform_rows=with_platform_rows
-            )
+            removed += Removed(spooled=await asyncio.to_thread(expire_spooled, spool, older_than))
+        except OSError as error:
+            log.warning("the spool cannot be searched for what is too old", extra={"cause": error.strerror})
+        try:
+            removed += await expire(engine, older_than, with_platform_rows=with_platform_rows)
         except StoreUnavailable:
             log.warning("the database is away: what is too old is removed later")
-        else:
-            if removed != Removed():
-                log.info("removed what was too old", extra={"focus_sessions": removed.focus_sessions})
+        if removed != Removed():
+            log.info(
+                "removed what was too old",
+                extra={"focus_sessions": removed.focus_sessions, "spooled": removed.spooled},
+            )
         await asyncio.sleep(every_s)
+
+
+def _remove_spooled(spool: Path, doomed: Callable[[FocusRecord], bool]) -> int:
+    """Of every server, also of one that runs: it finds the file gone, and does not write it again."""
+    removed = 0
+    for path in spooled_files(spool):
+        try:
+            record = read_spooled(path)
+        except (OSError, ValueError):
+            continue  # being written or removed just now; or damaged, and set aside at the next start
+        if doomed(record):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 async def _remove(engine: AsyncEngine, which: ColumnElement[bool], *, with_platform_rows: bool) -> Removed:

@@ -4,58 +4,37 @@
 
 A session's first record and its last go out at once, those between every `save_interval_s`. While the
 database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
+What the database refused is also kept in files (spool.py), for the server that starts after this one.
 """
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
 from rtc_server.focus.record import FocusRecord
+from rtc_server.store.progress import overtaken
+from rtc_server.store.spool import Spool
+from rtc_server.store.spooler import Spooler
 from rtc_server.store.sql import StoredState, write_records
+from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
 _log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
+_SESSIONS_IN_ONE_TRANSACTION = 256
+"""So that what waited through a long outage goes in pieces, each well within the deadline."""
 
 
 def retry_delay_s(failures: int) -> float:
     """Seconds until the next attempt after so many in a row have failed: 0.5, 1, 2 … 15."""
     return min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), _LONGEST_RETRY_S)
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """What is known here of one FocusSession."""
-
-    record: FocusRecord
-    stored: StoredState | None = None
-    """None when it has to be looked up."""
-    dirty: bool = True
-    """The newest record is not stored yet."""
-    urgent: bool = True
-    """It shall not wait for the next round."""
-    refused: bool = False
-    """The database took others but not this one, which goes in a transaction of its own until it is taken."""
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-
-    def tell(self, error: StoreUnavailable | None) -> None:
-        """Ends the waiting of those who wait: stored, or not."""
-        for future in self.waiting:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-        self.waiting.clear()
 
 
 class FocusWriter:
@@ -64,6 +43,7 @@ class FocusWriter:
     def __init__(
         self,
         engine: AsyncEngine,
+        spool: Spool,
         save_interval_s: float,
         *,
         write_timeout_s: float = 15.0,
@@ -71,10 +51,11 @@ class FocusWriter:
     ) -> None:
         """`ended_kept`: how many ended sessions may wait for a database that is away; then the oldest go."""
         self._engine = engine
+        self._spooler = Spooler(spool)
         self._save_interval_s = save_interval_s
         self._write_timeout_s = write_timeout_s
         self._ended_kept = ended_kept
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, UnsavedSession] = {}
         self._wake = asyncio.Event()
         self._failures = 0
         """Rounds without a database since the last one with it."""
@@ -82,13 +63,21 @@ class FocusWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """What a server before this one could not store is the first to be stored."""
+        for record in await self._spooler.start():
+            self._entries[record.focus_session_id] = UnsavedSession(record, recovered=True)
+        if self._entries:
+            _log.info("what the database did not take before is stored now", extra={"sessions": len(self._entries)})
+            self._wake.set()
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
     async def close(self, deadline_s: float = 10.0) -> None:
-        """Writes what is still to be written; what cannot be within the deadline is lost, and logged as such."""
+        """Writes what is still to be written; what the database does not take within the deadline goes into files."""
         if self._task is None:
             return
         self._closing = True
+        if self._failures:
+            self._keep_files(self._entries.values())  # before anybody loses patience
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
@@ -96,19 +85,23 @@ class FocusWriter:
         self._task = None
         for entry in self._entries.values():
             entry.tell(StoreUnavailable("The server shuts down and could not store this session."))
+        self._keep_files(self._entries.values())
+        lost = await self._spooler.close()
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
-            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved})
+            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "in_no_file": lost})
 
     def put(self, record: FocusRecord) -> None:
         """Notes the newest state of its FocusSession. Never blocks, and never raises for the database's sake."""
         entry = self._entries.get(record.focus_session_id)
         if entry is None:
-            entry = self._entries[record.focus_session_id] = _Entry(record)
+            entry = self._entries[record.focus_session_id] = UnsavedSession(record)
         else:
-            entry.record, entry.dirty = record, True
+            entry.record, entry.dirty, entry.recovered = record, True, False
         if record.end_reason is not None:
             entry.urgent = True
             self._drop_oldest_ended()
+        if self._failures and (record.end_reason is not None or _now() >= entry.spool_due):
+            self._keep_files([entry])
         if entry.urgent and not self._failures:
             self._wake.set()
 
@@ -131,37 +124,38 @@ class FocusWriter:
     # -- the task
 
     async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
-        due = clock() + self._save_interval_s
+        due = _now() + self._save_interval_s
         while not (self._closing and self._all_done()):
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     await self._wake.wait()
             self._wake.clear()
-            everything = self._closing or self._failures > 0 or clock() >= due
+            everything = self._closing or self._failures > 0 or _now() >= due
             batch = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
             if not await self._flush(batch):
-                due = clock() + retry_delay_s(self._failures)
+                due = _now() + retry_delay_s(self._failures)
             elif everything:
-                due = clock() + self._save_interval_s
+                due = _now() + self._save_interval_s
             if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
                 self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
 
     def _all_done(self) -> bool:
         return not any(entry.dirty and not entry.refused for entry in self._entries.values())
 
-    async def _flush(self, batch: Collection[_Entry]) -> bool:
-        """Writes the batch in one transaction. False when there is no database to write to."""
+    async def _flush(self, batch: Collection[UnsavedSession]) -> bool:
+        """Writes the batch, as few transactions as may be. False when there is no database to write to."""
         for entry in batch:
             entry.urgent = False
         together = [entry for entry in batch if not entry.refused]
         alone = [entry for entry in batch if entry.refused]
-        error = await self._write(together)
-        if error is not None:
-            if not await self._database_answers():
-                return self._failed(batch, error)
-            # One record that it does not take must not hold up the others.
-            alone = together + alone
+        for start in range(0, len(together), _SESSIONS_IN_ONE_TRANSACTION):
+            some = together[start : start + _SESSIONS_IN_ONE_TRANSACTION]
+            error = await self._write(some)
+            if error is not None:
+                if not await self._database_answers():
+                    return self._failed(batch, error)
+                # One record that it does not take must not hold up the others.
+                alone += some
         for entry in alone:
             error = await self._write([entry])
             if error is not None and not await self._database_answers():
@@ -172,33 +166,37 @@ class FocusWriter:
             self._failures = 0
         return True
 
-    async def _write(self, entries: Collection[_Entry]) -> Exception | None:
+    async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
         if not entries:
             return None
         records = [entry.record for entry in entries]
         known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
         try:
             async with asyncio.timeout(self._write_timeout_s), self._engine.begin() as connection:
-                stored = await write_records(connection, records, known)
+                newer = await overtaken(connection, [entry.record for entry in entries if entry.recovered])
+                wanted = [record for record in records if record.focus_session_id not in newer]
+                stored = await write_records(connection, wanted, known)
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
+            self._keep_files(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
-            self._note_stored(entry, record, stored[record.focus_session_id])
+            self._note_stored(entry, record, stored.get(record.focus_session_id))
         return None
 
-    def _note_stored(self, entry: _Entry, record: FocusRecord, stored: StoredState) -> None:
+    def _note_stored(self, entry: UnsavedSession, record: FocusRecord, stored: StoredState | None) -> None:
         entry.stored = stored
         if entry.record is not record:
             entry.urgent |= bool(entry.waiting)  # they wait for the newer one
             return
         entry.dirty = entry.refused = False
         entry.tell(None)
-        if record.end_reason is not None:
+        self._spooler.drop(record.focus_session_id)
+        if record.end_reason is not None or entry.recovered:
             self._entries.pop(record.focus_session_id, None)
 
-    def _note_refusal(self, entry: _Entry, error: Exception | None) -> None:
+    def _note_refusal(self, entry: UnsavedSession, error: Exception | None) -> None:
         if error is not None and not entry.refused:
             _log.error(
                 "the database refuses a session; it is tried again by itself",
@@ -209,12 +207,13 @@ class FocusWriter:
             entry.urgent = False  # who asked meanwhile has the answer too
             entry.tell(StoreUnavailable("The database does not take this session."))
 
-    def _failed(self, batch: Collection[_Entry], error: Exception) -> bool:
+    def _failed(self, batch: Collection[UnsavedSession], error: Exception) -> bool:
         self._failures += 1
         if self._failures == 1:
             _log.warning(
                 "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
             )
+        self._keep_files(batch)
         for entry in batch:
             if entry.dirty:
                 entry.tell(StoreUnavailable("The database does not answer now; what was measured is kept."))
@@ -228,13 +227,25 @@ class FocusWriter:
             return False
         return True
 
+    def _keep_files(self, entries: Iterable[UnsavedSession]) -> None:
+        for entry in entries:
+            if entry.dirty:
+                self._spooler.keep(entry.record)
+                entry.spool_due = _now() + self._save_interval_s
+
     def _drop_oldest_ended(self) -> None:
         if len(self._entries) <= self._ended_kept:
             return
         ended = [key for key, entry in self._entries.items() if entry.record.end_reason is not None]
         for focus_session_id in ended[: len(ended) - self._ended_kept]:
             entry = self._entries.pop(focus_session_id)
+            self._spooler.drop(focus_session_id)
             entry.tell(StoreUnavailable("Too many sessions wait for the database; this one was given up."))
             _log.error(
                 "a session is lost: too many wait for the database", extra={"focus_session_id": focus_session_id}
             )
+
+
+def _now() -> float:
+    """Loop time, in seconds."""
+    return asyncio.get_running_loop().time()

@@ -1,6 +1,7 @@
 """A store of each kind, and writers that are closed at the end."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.store.engine import open_store
+from rtc_server.store.spool import Spool
 from rtc_server.store.writer import FocusWriter
 
 Keep = Callable[[AsyncEngine], AsyncEngine]
@@ -40,12 +42,18 @@ async def engine(database_url: str, keep: Keep) -> AsyncEngine:
 
 
 @pytest.fixture
-async def start_writer(keep: Keep) -> AsyncIterator[StartWriter]:
+def spool_folder(tmp_path: Path) -> Path:
+    """Not there yet, like `RTC_SPOOL` on a server that has had no outage."""
+    return tmp_path / "var/spool"
+
+
+@pytest.fixture
+async def start_writer(keep: Keep, spool_folder: Path) -> AsyncIterator[StartWriter]:
     """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once."""
     writers: list[FocusWriter] = []
 
     async def start(engine: AsyncEngine, save_interval_s: float = 60.0, **options: Any) -> FocusWriter:
-        writer = FocusWriter(engine, save_interval_s, **options)
+        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **options)
         writers.append(writer)
         await writer.start()
         return writer

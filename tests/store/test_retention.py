@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,18 +42,20 @@ async def platform_users(engine: AsyncEngine) -> list[int]:
     return [user for (user,) in await query(engine, "SELECT user_id FROM eye_tracking_sessions ORDER BY id")]
 
 
-async def test_erase_removes_what_is_ours_of_one_user(filled: AsyncEngine) -> None:
-    assert await erase(filled, 7, with_platform_rows=False) == Removed(focus_sessions=2, spans=3)
+async def test_erase_removes_what_is_ours_of_one_user(filled: AsyncEngine, spool_folder: Path) -> None:
+    assert await erase(filled, spool_folder, 7, with_platform_rows=False) == Removed(focus_sessions=2, spans=3)
     assert await kept(filled) == USER_8
     assert await platform_users(filled) == [7, 8, 7, 7, 7, 8]
     assert await query(filled, "SELECT count(*) FROM rtc_focus_spans") == [(1,)]
     assert await query(filled, "SELECT count(*) FROM rtc_multiple_faces_spans") == [(0,)]
 
 
-async def test_erase_removes_the_platforms_rows_where_asked(filled: AsyncEngine) -> None:
-    assert await erase(filled, 7, with_platform_rows=True) == Removed(focus_sessions=2, spans=3, platform_rows=4)
+async def test_erase_removes_the_platforms_rows_where_asked(filled: AsyncEngine, spool_folder: Path) -> None:
+    assert await erase(filled, spool_folder, 7, with_platform_rows=True) == Removed(
+        focus_sessions=2, spans=3, platform_rows=4
+    )
     assert await platform_users(filled) == [8, 8]
-    assert await erase(filled, 7, with_platform_rows=True) == Removed()
+    assert await erase(filled, spool_folder, 7, with_platform_rows=True) == Removed()
 
 
 async def test_expire_removes_what_is_older(filled: AsyncEngine) -> None:
@@ -73,10 +76,10 @@ async def test_expire_takes_only_those_platform_rows_that_are_from_here(
     assert await platform_users(filled) == [7, 8, 7, 99]
 
 
-async def test_what_is_too_old_goes_by_itself(filled: AsyncEngine) -> None:
+async def test_what_is_too_old_goes_by_itself(filled: AsyncEngine, spool_folder: Path) -> None:
     days = (datetime.now(UTC) - STARTED_AT) / timedelta(days=1)
     keeping = asyncio.create_task(
-        keep_expiring(filled, days - 50 / 86400, with_platform_rows=False, every_s=0.01), name="retention"
+        keep_expiring(filled, spool_folder, days - 50 / 86400, with_platform_rows=False, every_s=0.01), name="retention"
     )
     try:
         async with asyncio.timeout(10):

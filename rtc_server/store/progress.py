@@ -1,0 +1,39 @@
+"""Which of two records of one FocusSession is the newer one.
+
+A server knows the order of its own. It asks here of what another one left, whose last commit nobody saw.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rtc_server.focus.record import FocusRecord
+from rtc_server.store.schema import focus_sessions
+
+
+def progress(record: FocusRecord) -> tuple[float, datetime]:
+    """Of two records of one FocusSession the newer one's is greater.
+
+    Its times never shrink, whatever is done to the host's clock, which only decides where they are equal.
+    """
+    totals = record.totals
+    return totals.focused_s + totals.unfocused_s + totals.unknown_s, record.recorded_at
+
+
+async def overtaken(connection: AsyncConnection, records: Sequence[FocusRecord]) -> set[str]:
+    """Those of which the database holds this state already, or a newer one; to be asked in the same transaction.
+
+    Their rows are locked: the commit of a server that was killed in the middle of it is waited for.
+    """
+    if not records:
+        return set()
+    columns = focus_sessions.c
+    query = select(
+        columns.focus_session_id, columns.focused_s, columns.unfocused_s, columns.unknown_s, columns.recorded_at
+    ).where(columns.focus_session_id.in_([record.focus_session_id for record in records]))
+    rows = await connection.execute(query.with_for_update())
+    stored = {row.focus_session_id: (row.focused_s + row.unfocused_s + row.unknown_s, row.recorded_at) for row in rows}
+    present = [record for record in records if record.focus_session_id in stored]
+    return {one.focus_session_id for one in present if stored[one.focus_session_id] >= progress(one)}

@@ -1,0 +1,37 @@
+"""What the writer knows of one FocusSession that is live, or whose end is not stored yet."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.focus.record import FocusRecord
+from rtc_server.store.sql import StoredState
+
+
+@dataclass(slots=True, eq=False)
+class UnsavedSession:
+    record: FocusRecord
+    stored: StoredState | None = None
+    """None when it has to be looked up."""
+    dirty: bool = True
+    """The newest record is not stored yet."""
+    urgent: bool = True
+    """It shall not wait for the next round."""
+    refused: bool = False
+    """The database took others but not this one, which goes in a transaction of its own until it is taken."""
+    recovered: bool = False
+    """From a server before this one: its database may know better."""
+    spool_due: float = 0.0
+    """Loop time from which a newer record is worth a newer file, while the database is away."""
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def tell(self, error: StoreUnavailable | None) -> None:
+        """Ends the waiting of those who wait: stored, or not."""
+        for future in self.waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        self.waiting.clear()
