@@ -5,7 +5,6 @@ import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from aiortc import RTCDataChannel
 
@@ -17,25 +16,14 @@ from rtc_server.peer.aiortc_guard import Connection, Relay
 from rtc_server.peer.analysis_pace import AnalysisPace
 from rtc_server.peer.analysis_pool import AnalysisPool
 from rtc_server.peer.answer import write_answer
-from rtc_server.peer.calibration_dialogue import CalibrationDialogue
+from rtc_server.peer.conversation import Conversation
 from rtc_server.peer.focus_session import FocusSession, Recorder
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.media_clock import MediaClock
 from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.messages import (
-    ClientMessage,
-    FrameRateRequest,
-    MultipleFaces,
-    Pause,
-    Resume,
-    Stop,
-    TrackingStarted,
-    TrackingStopped,
-    metrics_of,
-    update_text,
-)
-from rtc_server.peer.metrics_channel import MESSAGES_PER_S, MetricsChannel
+from rtc_server.peer.messages import update_text
+from rtc_server.peer.metrics_channel import MESSAGES_PER_S
 from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
 from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
@@ -65,7 +53,7 @@ class PeerServices:
 
 
 class Peer:
-    """Implements `aiortc_guard.ConnectionEvents` and `pipeline.PipelineEvents`."""
+    """Implements `ConnectionEvents` of the guard, `ConversationEvents` and `PipelineEvents`."""
 
     def __init__(
         self,
@@ -94,16 +82,11 @@ class Peer:
         self.resumable = False
         """Whether its FocusSession may go on with another peer; known once it has ended."""
         self._started = False
-        self._greeted = False
-        self._second_person_told = False
         self._trouble: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay, services.media_limits)
         self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
-        self._channel = MetricsChannel(
-            self._heard, functools.partial(self.end, "failed"), self._loop.time, services.messages_per_s
-        )
-        self._calibration = CalibrationDialogue(session, self._channel.tell)
+        self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
             Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),
             self._request_keyframe,
@@ -163,9 +146,7 @@ class Peer:
         self.end("failed")
 
     def channel(self, channel: RTCDataChannel) -> None:
-        self._channel.add(channel)
-        if self._channel.has_control:
-            self._greet()
+        self._conversation.add(channel)
 
     def rtp(self, packet: bytes) -> None:
         if self._over.is_set():
@@ -180,6 +161,24 @@ class Peer:
     def rtcp(self, packet: bytes) -> None:
         self._receiver.rtcp(packet, self._loop.time())
 
+    # -- what the client says
+
+    def paused(self) -> None:
+        now = self._loop.time()
+        self.session.pause(now)
+        self._vital_signs.pause(now)
+        self._publish(self.session.snapshot())
+
+    def resumed(self) -> None:
+        now = self._loop.time()
+        self.session.resume(now)
+        self._vital_signs.resume(now)
+        self._request_keyframe()
+        self._publish(self.session.snapshot())
+
+    def calibrated(self) -> None:
+        self._services.recorder.put(self.session.record())
+
     # -- what the pipeline says, on its thread
 
     def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
@@ -189,7 +188,7 @@ class Peer:
         self._services.pool.post(self._request_keyframe)
 
     def pace_changed(self, fps: float) -> None:
-        self._services.pool.post(functools.partial(self._ask_for_pace, fps))
+        self._services.pool.post(functools.partial(self._conversation.ask_for_pace, fps))
 
     def broken(self) -> None:
         self._services.pool.post(functools.partial(self.end, "failed"))
@@ -210,13 +209,12 @@ class Peer:
         frames = self._receiver.advance(now)
         if frames:
             self._take(frames, now)
-        if self._receiver.troubled:
-            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+        self._tick_soon()
 
     def _deliver(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
         if self._over.is_set():
             return
-        self._say(snapshot, text)
+        self._conversation.update(snapshot, text)
         if record is not None:
             self._services.recorder.put(record)
 
@@ -229,54 +227,10 @@ class Peer:
         if self._trouble is None and self._receiver.troubled:
             self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
 
-    def _ask_for_pace(self, fps: float) -> None:
-        if self._channel.has_control:
-            self._channel.tell(FrameRateRequest(max_fps=fps))
-
-    def _greet(self) -> None:
-        if self._greeted:
-            return
-        self._greeted = True
-        self._channel.tell(
-            TrackingStarted(
-                focus_session_id=self.session.id,
-                continued=self.continued,
-                policy=self.session.policy,
-                timestamp=datetime.now(UTC),
-            )
-        )
-
-    def _heard(self, message: ClientMessage) -> None:
-        now = self._loop.time()
-        if isinstance(message, Pause):
-            if not self.session.paused:
-                self._calibration.cancel()
-                self.session.pause(now)
-                self._vital_signs.pause(now)
-                self._record_and_update()
-        elif isinstance(message, Resume):
-            if self.session.paused:
-                self.session.resume(now)
-                self._vital_signs.resume(now)
-                self._request_keyframe()
-                self._record_and_update()
-        elif isinstance(message, Stop):
-            self.end("stopped")
-        elif self._calibration.heard(message):
-            self._services.recorder.put(self.session.record())
-
-    def _record_and_update(self) -> None:
-        snapshot = self.session.snapshot()
+    def _publish(self, snapshot: FocusSnapshot) -> None:
+        """A state that no frame led to."""
         self._services.recorder.put(self.session.record())
-        self._say(snapshot, update_text(snapshot, 0, 0.0))
-
-    def _say(self, snapshot: FocusSnapshot, text: str) -> None:
-        self._channel.update(text)
-        if snapshot.second_person != self._second_person_told and self._channel.has_control:
-            self._second_person_told = snapshot.second_person
-            self._channel.tell(
-                MultipleFaces(present=snapshot.second_person, media_time_s=round(snapshot.media_time_s, 3))
-            )
+        self._conversation.update(snapshot, update_text(snapshot, 0, 0.0))
 
     async def _beat(self) -> None:
         """A few times a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
@@ -285,9 +239,7 @@ class Peer:
             await asyncio.sleep(BEAT_S)
             beats += 1
             now = self._loop.time()
-            if self._channel.is_open:
-                # A client without `control` is greeted on `focus`, once it has had time to open both.
-                self._greet()
+            self._conversation.beat()
             verdict = self._vital_signs.verdict(now)
             if verdict is Verdict.GONE:
                 self.end("silence" if self._started else "failed", resumable=True)
@@ -295,11 +247,9 @@ class Peer:
                 self.end("expired")
             elif beats % REPORT_EVERY_BEATS == 0:
                 self._receiver.report(now, self._services.media_limits.bitrate_kbps)
-                self._calibration.watch()
+                self._conversation.watch()
                 if verdict is Verdict.SILENT:
-                    snapshot = self.session.silence(now)
-                    self._say(snapshot, update_text(snapshot, 0, 0.0))
-                    self._services.recorder.put(self.session.record())
+                    self._publish(self.session.silence(now))
 
     async def _close(self) -> None:
         if self._trouble is not None:
@@ -307,14 +257,7 @@ class Peer:
         await self._lane.close()
         reason = self.end_reason or "failed"
         final = self.session.snapshot() if self.resumable else self.session.finish(reason)
-        self._channel.tell(
-            TrackingStopped(
-                focus_session_id=self.session.id,
-                reason=reason,
-                metrics=metrics_of(final.totals, final.state),
-                timestamp=datetime.now(UTC),
-            )
-        )
+        self._conversation.say_goodbye(reason, final)
         await self._connection.flush()
         await self._connection.close()
         if self._started:

@@ -287,7 +287,7 @@ async def test_a_channel_that_is_none_of_ours_is_closed(live: Live) -> None:
 async def test_messages_pass_without_a_task(live: Live) -> None:
     """Upstream's coroutines still wait for nothing: an update leaves, and its acknowledgement is taken, at once."""
     sctp = live.peer._connection._pc.sctp
-    channel = live.peer._channel._focus
+    channel = live.peer._conversation._channel._focus
     tasks = asyncio.all_tasks()
     sent = sctp._local_tsn
     assert send_now(channel, '{"type": "at once"}')

@@ -232,7 +232,7 @@ async def test_a_slow_reader_makes_no_queue_grow(registry: PeerRegistry) -> None
         client.pc.sctp._handle_data = deaf
         peer = registry.peer(answer.peer_id)
         for _ in range(500):
-            peer._channel.update("x" * 1000)
+            peer._conversation._channel.update("x" * 1000)
             await asyncio.sleep(0)
         sctp = peer._connection._pc.sctp
         assert len(sctp._sent_queue) + len(sctp._outbound_queue) + len(sctp._data_channel_queue) < 20
