@@ -32,6 +32,8 @@ const STORED_ATTEMPTS = 40;
  *   browser cannot time frames).
  * - `calibration` – a {@link CalibrationResult}, which `calibrate` resolves to as well.
  * - `calibrationdrift` – the learner or the camera has moved since; a new calibration would do better.
+ * - `multiplefaces` – `multiple_faces`: `present` says whether a second person has come into the picture or has gone.
+ *   Said once for each; from a new `started` on nobody has come yet.
  * - `stopped` – `tracking_stopped` with the final totals.
  * - `error` – a {@link FocusError} after the start. The run is over when `state` is then `stopped`.
  *
@@ -241,6 +243,7 @@ export class FocusClient extends EventTarget {
     if (message.type === "tracking_stopped") this.#tell("stopped", message);
     if (message.type === "calibration_result") this.#tell("calibration", message);
     if (message.type === "calibration_drift") this.#tell("calibrationdrift", message);
+    if (message.type === "multiple_faces") this.#tell("multiplefaces", message);
     if (message.type === "frame_rate") void this.#peer?.limitFrameRate(message.max_fps);
     if (message.type === "error") {
       this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));

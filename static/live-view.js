@@ -1,5 +1,5 @@
 import { Timeline } from "./timeline.js";
-import { clock, CONNECTIONS, milliseconds, REASONS, STATES } from "./words.js";
+import { clock, CONNECTIONS, milliseconds, REASONS, SECOND_FACE, STATES } from "./words.js";
 
 /** Numbers that change with each frame are shown this often: nobody reads faster. */
 const NUMBERS_MS = 250;
@@ -26,7 +26,7 @@ export class LiveView {
     element("dial-pointers").setAttribute("visibility", "hidden");
     this.#say("idle", "Ready", "Sit so that the light falls on your face, then press Start.");
     this.connection("idle");
-    element("second-face").hidden = true;
+    this.company(false);
   }
 
   /** The totals begin again at zero. */
@@ -45,6 +45,11 @@ export class LiveView {
     else this.#say("unknown", STATES.unknown, REASONS.starting);
   }
 
+  /** @param {boolean} present whether a second person is in the picture */
+  company(present) {
+    element("second-face").textContent = present ? SECOND_FACE : "";
+  }
+
   /** @param {import("./focus-client.js").ClientState} state */
   connection(state) {
     const status = element("connection");
@@ -61,7 +66,6 @@ export class LiveView {
   update(update, client) {
     if (client.paused !== (update.reason === "paused")) return; // on its way since before the button was pressed
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
-    element("second-face").hidden = update.face_count < 2;
     this.#timeline.extend(update.media_time_s, update.state);
     this.#point(update);
     if (performance.now() - this.#numbersAt < NUMBERS_MS) return;

@@ -44,7 +44,8 @@ function newClient(consentAt) {
   const made = new FocusClient({ token: demoToken, consentAt });
   made.addEventListener("statechange", ({ detail }) => view.connection(detail));
   made.addEventListener("update", ({ detail }) => view.update(detail, made));
-  made.addEventListener("started", ({ detail }) => detail.continued || restart());
+  made.addEventListener("started", ({ detail }) => started(detail));
+  made.addEventListener("multiplefaces", ({ detail }) => view.company(detail.present));
   made.addEventListener("calibrationdrift", () => calibration.drifted());
   made.addEventListener("error", ({ detail }) => {
     if (made.state === "stopped") void failed(detail);
@@ -53,8 +54,11 @@ function newClient(consentAt) {
   return made;
 }
 
-/** The totals begin again at zero, and nothing is known of the screen. */
-function restart() {
+/** Each connection begins without a second person. */
+function started({ continued }) {
+  view.company(false);
+  if (continued) return;
+  // The totals begin again at zero, and nothing is known of the screen.
   view.restart();
   calibration.invite();
 }

@@ -49,6 +49,8 @@ export const PROBLEMS = {
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
 };
 
+export const SECOND_FACE = "There is a second face in the picture.";
+
 /** About looking at the dots. */
 export const CALIBRATION = {
   invitation: "Look at a few dots, and it knows where your screen ends. 12 seconds; you can do without.",
