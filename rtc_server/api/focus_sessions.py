@@ -63,6 +63,8 @@ def _described(stored: StoredSession) -> dict[str, object]:
         "ended_at": stored.ended_at.isoformat() if stored.ended_at is not None else None,
         "end_reason": record.end_reason,
         "policy": record.policy,
+        "calibration_error_deg": record.calibration_error_deg,
+        "calibration_quality": record.calibration_quality,
         "metrics": {
             "focused_time": record.totals.focused_s,
             "unfocused_time": record.totals.unfocused_s,

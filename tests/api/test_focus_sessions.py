@@ -28,6 +28,8 @@ STORED = StoredSession(
         spans=(Span(0.0, 3.0, FocusState.FOCUSED, Reason.ON_SCREEN),),
         policy="reading/1",
         end_reason="stopped",
+        calibration_error_deg=1.75,
+        calibration_quality="good",
         multiple_faces=((1.0, 2.5),),
     ),
     ended_at=MOMENT,
@@ -70,16 +72,18 @@ async def test_the_learner_reads_row_and_spans(client):
     assert stored["multiple_faces"] == [{"start_s": 1.0, "end_s": 2.5}]
     assert stored["metrics"]["focus_percentage"] == 75.0
     assert stored["end_reason"] == "stopped"
+    assert (stored["calibration_error_deg"], stored["calibration_quality"]) == (1.75, "good")
 
 
-async def test_a_session_that_lasts_has_no_end_and_may_have_no_row(client, store):
-    store.stored[ID] = replace(STORED, ended_at=None, row=None)
+async def test_a_session_that_lasts_has_no_end_and_may_have_no_row_nor_calibration(client, store):
+    record = replace(STORED.record, calibration_error_deg=None, calibration_quality=None)
+    store.stored[ID] = replace(STORED, record=record, ended_at=None, row=None)
 
     stored = await (
         await client.get(PATH.upper().replace("/FOCUS-SESSIONS", "/focus-sessions"), headers=bearer(LEARNER))
     ).json()
 
-    assert stored["ended_at"] is None
+    assert stored["ended_at"] is stored["calibration_error_deg"] is stored["calibration_quality"] is None
     assert stored["row"] is None
 
 
