@@ -15,6 +15,7 @@ from rtc_server.settings import Settings
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+UNIT = (ROOT / "deploy/rtc-server.service").read_text()
 EXAMPLE = (ROOT / "deploy/rtc-server.env.example").read_text()
 
 
@@ -91,6 +92,27 @@ def test_secrets_are_made_once_and_fit_each_other(tmp_path: Path) -> None:
     assert read.token_secret is not None
     assert read.token_secret.get_secret_value() == made["rtc_token_secret"].strip()
     assert read.database_url.get_secret_value() == made["rtc_database_url"].strip()
+
+
+def test_what_waits_for_the_database_lies_where_the_server_may_write_and_survives_it() -> None:
+    spool = Path(example_settings()["RTC_SPOOL"])
+    (volume,) = SERVICES["server"]["volumes"]
+    name, _, target = volume.partition(":")
+    assert name in COMPOSE["volumes"]
+    assert Path(target) in spool.parents
+    assert Path(target) in (target / Settings.model_fields["spool"].default).parents, "where nothing is set"
+
+    unit = dict(re.findall(r"^(\w+)=(.*)$", UNIT, re.MULTILINE))
+    state = Path("/var/lib") / unit["StateDirectory"]
+    assert unit["ProtectSystem"] == "strict"
+    assert unit["UMask"] == "0077"
+    assert Path(unit["WorkingDirectory"]) == state
+    assert state in spool.parents
+
+
+def test_a_server_that_dies_in_an_outage_is_started_until_the_database_is_back() -> None:
+    assert "\nRestart=on-failure\n" in UNIT
+    assert "\nStartLimitIntervalSec=0\n" in UNIT.partition("[Service]")[0]
 
 
 def test_secrets_and_settings_stay_out_of_the_repository() -> None:

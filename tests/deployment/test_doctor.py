@@ -10,6 +10,8 @@ import pytest
 from rtc_server.commands import check
 from rtc_server.commands.check import Finding
 from rtc_server.settings import Settings
+from rtc_server.store.spool import Spool, spooled_files
+from tests.store.records import record
 from tests.turn.relay import SECRET, RunningRelay, loopback_relay, running
 
 GOOD_SECRET = "0123456789abcdef" * 4
@@ -28,6 +30,7 @@ def healthy(tmp_path: Path, relay: RunningRelay) -> dict[str, object]:
     return {
         "token_secret": GOOD_SECRET,
         "database_url": f"sqlite+aiosqlite:///{tmp_path}/rows.sqlite3",
+        "spool": tmp_path / "spool",
         "stun_urls": f"stun:127.0.0.1:{udp.port}",
         "turn_urls": ",".join(relay.urls),
         "turn_secret": SECRET,
@@ -46,7 +49,7 @@ async def findings(values: dict[str, object], **changed: object) -> dict[str, Fi
 async def test_a_healthy_server_has_nothing_to_complain_of(healthy: dict[str, object]) -> None:
     found = await findings(healthy)
     assert {finding.outcome for finding in found.values()} == {"ok"}, list(map(str, found.values()))
-    assert set(found) == {"settings", "tokens", "database", "model", "udp", "stun", "relay"}
+    assert set(found) == {"settings", "tokens", "database", "spool", "model", "udp", "stun", "relay"}
     assert "TCP, relays at 127.0.0.1" in found["relay"].text
 
 
@@ -86,6 +89,28 @@ async def test_udp_ports_that_others_have_are_counted(healthy: dict[str, object]
     found = await findings(healthy, udp_ports=f"{port}-{port}", max_sessions=8)
     assert found["udp"].outcome == "warn"
     assert "widen RTC_UDP_PORTS" in found["udp"].text
+
+
+async def test_what_waits_for_the_database_is_counted(healthy: dict[str, object], tmp_path: Path) -> None:
+    left = Spool(tmp_path / "spool")
+    for _ in range(2):
+        left.write(record())
+    left.close()
+    found = (await findings(healthy))["spool"]
+    assert (found.outcome, found.text[:7]) == ("warn", "2 sessi")
+    spooled_files(tmp_path / "spool")[0].write_bytes(b"")
+    Spool(tmp_path / "spool").recover()
+    found = (await findings(healthy))["spool"]
+    assert found.outcome == "warn"
+    assert "1 sessions wait" in found.text
+    assert "1 files could not be read" in found.text
+
+
+async def test_a_spool_that_cannot_be_written_is_said(healthy: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = (await findings(healthy, spool=tmp_path / "file"))["spool"]
+    assert found.outcome == "fail"
+    assert "set RTC_SPOOL" in found.text
 
 
 def test_the_exit_code_says_whether_anything_fails(

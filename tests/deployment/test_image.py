@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from rtc_server.settings import Settings
 from tests.deployment import dockerfile
 from tests.deployment.dockerfile import Instruction
 
@@ -50,8 +51,14 @@ def test_it_is_not_root() -> None:
     user, group = FINAL.one("USER").text.split(":")
     assert int(user) > 0
     assert int(group) > 0
-    state = next(copy for copy in FINAL.all("COPY") if copy.words[-1] == "/var/lib/rtc-server")
+    state = next(copy for copy in FINAL.all("COPY") if copy.words[-1] == FINAL.one("WORKDIR").text)
     assert state.flags["chown"] == f"{user}:{group}"
+
+
+def test_what_is_written_by_default_is_written_into_the_state_folder() -> None:
+    """Beside it everything is read-only (test_compose.py)."""
+    assert not {"RTC_SPOOL", "RTC_DATABASE_URL"} & set(dockerfile.environment(FINAL))
+    assert not Settings.model_fields["spool"].default.is_absolute()
 
 
 def test_signals_reach_the_server_itself() -> None:
