@@ -1,0 +1,15 @@
+"""A setting that nothing reads would promise what does not happen."""
+
+from pathlib import Path
+
+import pytest
+
+from rtc_server.settings import Settings
+
+SERVER = Path(__file__).parents[2] / "rtc_server"
+READERS = "".join(path.read_text() for path in [SERVER / "app.py", *SERVER.glob("commands/*.py")])
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_read(name: str) -> None:
+    assert f"settings.{name}" in READERS
