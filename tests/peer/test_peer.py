@@ -9,6 +9,7 @@ import pytest
 
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.media.frame import EncodedFrame
+from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
 from tests.focus.meshes import LEFT, SCREEN, seen
@@ -165,15 +166,14 @@ async def test_an_analyser_that_breaks_is_replaced(registry: PeerRegistry, analy
         assert analysers.made[1].frames[0].keyframe
 
 
-async def test_analysers_that_keep_breaking_end_the_peer(make_registry: MakeRegistry, records: Records) -> None:
+async def test_analysers_that_keep_breaking_end_the_peer(make_registry: MakeRegistry) -> None:
     def broken(codec: str) -> object:
         raise RuntimeError("no analyser today")
 
     registry = make_registry(make_analyser=broken)
     async with learner_client() as client:
         await client.connect(registry)
-        (end,) = await records.ended()
-        assert end.end_reason == "failed"
+        assert (await client.told("tracking_stopped"))["reason"] == "failed"
 
 
 async def test_silence_is_unknown_and_then_the_end(make_registry: MakeRegistry, records: Records) -> None:
@@ -200,24 +200,40 @@ async def test_who_never_connects_leaves_nothing(make_registry: MakeRegistry, re
     assert records.all == []
 
 
-async def test_who_sends_no_frame_is_given_up(make_registry: MakeRegistry, records: Records) -> None:
+async def test_who_sends_no_frame_is_given_up_and_leaves_no_row(make_registry: MakeRegistry, records: Records) -> None:
     camera = Camera()
     camera.running.clear()
     registry = make_registry(limits=Limits(first_frame_s=0.1), resume_window_s=0.0)
     async with learner_client(camera) as client:
         await client.connect(registry)
-        (end,) = await records.ended()
-        assert end.end_reason == "silence"
-        assert end.totals.total_s == 0
+        assert (await client.told("tracking_stopped"))["reason"] == "silence"
+        await until(lambda: len(registry) == 0, "it left")
+        assert records.all == []
         camera.running.set()
 
 
 async def test_no_session_lasts_for_ever(make_registry: MakeRegistry, records: Records) -> None:
-    registry = make_registry(limits=Limits(max_age_s=0.3))
+    registry = make_registry(limits=Limits(max_age_s=1.0))
     async with learner_client() as client:
         await client.connect(registry)
         assert (await client.told("tracking_stopped"))["reason"] == "expired"
         assert [end.end_reason for end in await records.ended()] == ["expired"]
+
+
+async def test_media_past_its_limits_is_dropped_and_the_log_says_how_much(
+    make_registry: MakeRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = make_registry(media_limits=MediaLimits(packets_per_s=5, bitrate_kbps=300))
+    async with learner_client() as client:
+        answer = await client.connect(registry)
+        assert "b=TIAS:300000\r\n" in answer.sdp
+        allowance = registry.peer(answer.peer_id)._connection._media_allowance
+        await until(lambda: allowance.dropped_packets > 0, "the camera is too fast")
+        client.say({"type": "stop"})
+        assert (await client.told("tracking_stopped"))["reason"] == "stopped"
+        await until(lambda: len(registry) == 0, "the peer left")
+    (line,) = [record for record in caplog.records if "limits" in record.message]
+    assert line.packets == allowance.dropped_packets  # type: ignore[attr-defined]
 
 
 async def test_a_slow_reader_makes_no_queue_grow(registry: PeerRegistry) -> None:
