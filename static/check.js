@@ -105,7 +105,7 @@ async function lookForCandidate(type, iceServer) {
 }
 
 /**
- * A real connection to the server, with its data channel, and no picture: what is stored of it counts no time.
+ * A real connection to the server, with its data channel, and no picture: nothing is stored of it.
  *
  * @param {FocusServer} server
  * @param {RTCIceServer[]} iceServers

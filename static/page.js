@@ -103,7 +103,9 @@ async function stop() {
     showStored(await ended.storedSession());
     show("stored", "stored-title");
   } catch (error) {
-    await failed(error);
+    // Stopped before the first picture: there is nothing to show.
+    if (error.code === "focus_session_unknown") show("consent");
+    else await failed(error);
   } finally {
     element("stop").disabled = false;
   }

@@ -41,6 +41,8 @@ class FocusSession:
         self._dot_shown_at_s: float | None = None
         self._session_type: SessionType = "viewing"
         self._end_reason: str | None = None
+        self._begun = False
+        """A picture was looked at, or missed."""
 
     @property
     def policy(self) -> str:
@@ -62,11 +64,13 @@ class FocusSession:
 
     def observe(self, observation: FaceObservation) -> FocusSnapshot:
         with self._lock:
+            self._begun = True
             return self._tracker.observe(observation)
 
     def silence(self, now: float) -> FocusSnapshot:
         """No usable frame came up to `now` (monotonic): the time since the last one is unknown."""
         with self._lock:
+            self._begun = True
             return self._tracker.silence(self.clock.now(now))
 
     def pause(self, now: float) -> None:
@@ -125,6 +129,11 @@ class FocusSession:
     def snapshot(self) -> FocusSnapshot:
         with self._lock:
             return self._tracker.snapshot()
+
+    def keep_in(self, recorder: Recorder) -> None:
+        """Have it stored as it is now, once there is something to tell: who only tries a connection leaves no row."""
+        if self._begun:
+            recorder.put(self.record())
 
     def record(self) -> FocusRecord:
         """All that is stored of it, as it is now."""

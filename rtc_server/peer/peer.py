@@ -124,7 +124,7 @@ class Peer:
 
     @property
     def started(self) -> bool:
-        """True once it was connected: from then on there is something to record."""
+        """True once it was connected: from then on its FocusSession may be taken up by another peer."""
         return self._started
 
     # -- what the connection says
@@ -136,7 +136,7 @@ class Peer:
             self._vital_signs.pause(now)
         if not self._started:
             self._started = True
-            self._services.recorder.put(self.session.record())
+            self.session.keep_in(self._services.recorder)
 
     def lost(self) -> None:
         self.end("failed", resumable=True)
@@ -177,7 +177,7 @@ class Peer:
         self._publish(self.session.snapshot())
 
     def calibrated(self) -> None:
-        self._services.recorder.put(self.session.record())
+        self.session.keep_in(self._services.recorder)
 
     # -- what the pipeline says, on its thread
 
@@ -229,7 +229,7 @@ class Peer:
 
     def _publish(self, snapshot: FocusSnapshot) -> None:
         """A state that no frame led to."""
-        self._services.recorder.put(self.session.record())
+        self.session.keep_in(self._services.recorder)
         self._conversation.update(snapshot, update_text(snapshot, 0, 0.0))
 
     async def _beat(self) -> None:
@@ -261,4 +261,4 @@ class Peer:
         await self._connection.flush()
         await self._connection.close()
         if self._started:
-            self._services.recorder.put(self.session.record())
+            self.session.keep_in(self._services.recorder)

@@ -191,7 +191,7 @@ class PeerRegistry:
         elif peer.started and not peer.session.ended:
             # It was lost at first, and said goodbye while it was being closed.
             peer.session.finish(peer.end_reason or "failed")
-            self._services.recorder.put(peer.session.record())
+            peer.session.keep_in(self._services.recorder)
 
     def _goes_on(self, session: FocusSession, without: Peer | None = None) -> bool:
         return any(peer.session is session for peer in self._peers.values() if peer is not without)
@@ -209,4 +209,4 @@ class PeerRegistry:
         if parked is not None:
             parked.expiry.cancel()
             parked.session.finish(reason or parked.reason)
-            self._services.recorder.put(parked.session.record())
+            parked.session.keep_in(self._services.recorder)

@@ -152,7 +152,7 @@ async def test_a_server_that_only_the_relay_can_reach(
         await page.context.close()
 
 
-async def test_the_check_page_finds_each_way_and_counts_no_time(
+async def test_the_check_page_finds_each_way_and_leaves_no_row(
     browser_behind_firewall: Browser, relay: RunningRelay, tmp_path: Path
 ) -> None:
     rows = tmp_path / "rows.sqlite3"
@@ -173,4 +173,5 @@ async def test_the_check_page_finds_each_way_and_counts_no_time(
             await expect(page.locator(f"#turn-{transport}")).to_have_attribute("data-outcome", "ok")
         await context.close()
     with contextlib.closing(sqlite3.connect(rows)) as connection:
-        assert connection.execute("SELECT total_time_seconds FROM eye_tracking_sessions").fetchall() == [(0,)]
+        assert connection.execute("SELECT * FROM eye_tracking_sessions").fetchall() == []
+        assert connection.execute("SELECT * FROM rtc_focus_sessions").fetchall() == []

@@ -19,6 +19,7 @@ async def test_the_newest_peer_of_a_learner_wins(registry: PeerRegistry, records
     async with learner_client() as older, learner_client() as newer:
         await older.connect(registry)
         session = (await older.told("tracking_started"))["focus_session_id"]
+        await older.told("tracking_update")
         await newer.connect(registry)
         assert (await older.told("tracking_stopped"))["reason"] == "replaced"
         (end,) = await records.ended()
@@ -107,6 +108,7 @@ async def test_who_does_not_come_back_is_ended(make_registry: MakeRegistry, reco
     async with learner_client() as client:
         answer = await client.connect(registry)
         session = (await client.told("tracking_started"))["focus_session_id"]
+        await client.told("tracking_update")
         registry.peer(answer.peer_id).lost()
         (end,) = await records.ended()
         assert (end.focus_session_id, end.end_reason) == (session, "failed")
@@ -119,6 +121,7 @@ async def test_a_new_session_ends_the_one_that_waits(registry: PeerRegistry, rec
     async with learner_client() as client:
         answer = await client.connect(registry)
         session = (await client.told("tracking_started"))["focus_session_id"]
+        await client.told("tracking_update")
         registry.peer(answer.peer_id).lost()
         await until(lambda: len(registry) == 0, "it was lost")
     async with learner_client() as client:
@@ -192,6 +195,7 @@ async def test_who_says_goodbye_while_being_lost_is_not_waited_for(registry: Pee
     async with learner_client() as client:
         answer = await client.connect(registry)
         session = (await client.told("tracking_started"))["focus_session_id"]
+        await client.told("tracking_update")
         registry.peer(answer.peer_id).lost()
         await registry.close_peer(answer.peer_id, "stopped")
         (end,) = await records.ended()
