@@ -18,15 +18,16 @@ const RELAYS = { "turn-udp": isTurn("turn", "udp"), "turn-tcp": isTurn("turn", "
 document.getElementById("run").addEventListener("click", async ({ target }) => {
   target.disabled = true;
   const verdict = document.getElementById("verdict");
-  verdict.hidden = true;
+  verdict.textContent = "";
   document.querySelectorAll(".checks li").forEach((item) => show(item.id, { outcome: "", detail: "" }));
   const found = await lookAtEverything();
   const { outcome, text } = judge(found);
   verdict.dataset.outcome = outcome;
   verdict.textContent = text;
-  verdict.hidden = false;
   target.textContent = "Check again";
   target.disabled = false;
+  // Disabled, it has lost the keyboard.
+  if (document.activeElement === document.body) target.focus({ preventScroll: true });
 });
 
 /** @returns {Promise<Record<string, Finding>>} by the id of the page's list item */

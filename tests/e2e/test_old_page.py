@@ -140,6 +140,7 @@ async def test_leaving_the_page_ends_the_session(open_page: OpenPage, lesson_pag
     async with open_page() as page:
         await page.goto(lesson_page.of(Learner(user_id=12, module_id=3)))
         assert await page.evaluate("webcam.initialize(12, 3)") is True
+        await _update(page, "update.is_focused")
         await page.goto("about:blank")
         row = await final_row(lesson_page.database_url, "user_id", 12)
     assert json.loads(row["session_data"])["end_reason"] == "stopped"
