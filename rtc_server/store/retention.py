@@ -84,7 +84,7 @@ def expire_spooled(spool: Path, older_than: datetime) -> int:
     """
     removed = _remove_spooled(spool, lambda record: record.recorded_at < older_than)
     for path in unreadable_files(spool):
-        if path.stat().st_mtime < older_than.timestamp():
+        if not path.is_dir() and path.lstat().st_mtime < older_than.timestamp():
             path.unlink(missing_ok=True)
             removed += 1
     return removed

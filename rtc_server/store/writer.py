@@ -59,6 +59,8 @@ class FocusWriter:
         self._wake = asyncio.Event()
         self._failures = 0
         """Rounds without a database since the last one with it."""
+        self._doubtful = False
+        """A write has failed, and no round has succeeded since: what is put now may not be stored for long."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -76,7 +78,7 @@ class FocusWriter:
         if self._task is None:
             return
         self._closing = True
-        if self._failures:
+        if self._doubtful:
             self._keep_files(self._entries.values())  # before anybody loses patience
         self._wake.set()
         with suppress(TimeoutError):
@@ -100,7 +102,7 @@ class FocusWriter:
         if record.end_reason is not None:
             entry.urgent = True
             self._drop_oldest_ended()
-        if self._failures and (record.end_reason is not None or _now() >= entry.spool_due):
+        if self._doubtful and (record.end_reason is not None or _now() >= entry.spool_due):
             self._keep_files([entry])
         if entry.urgent and not self._failures:
             self._wake.set()
@@ -164,6 +166,7 @@ class FocusWriter:
         if self._failures:
             _log.info("the database is back", extra={"attempts": self._failures})
             self._failures = 0
+        self._doubtful = False
         return True
 
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
@@ -179,6 +182,7 @@ class FocusWriter:
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
+            self._doubtful = True
             self._keep_files(entries)
             return error
         for entry, record in zip(entries, records, strict=True):

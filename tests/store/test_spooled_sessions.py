@@ -23,6 +23,7 @@ from rtc_server.store.retention import Removed, erase, expire, expire_spooled, k
 from rtc_server.store.spool import Spool, spooled_files, unreadable_files
 from rtc_server.store.spool_file import read_spooled
 from rtc_server.store.spooler import Spooler
+from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
 from tests.store.records import STARTED_AT, record, span
 
@@ -130,6 +131,22 @@ async def test_what_is_measured_in_an_outage_survives_the_server(
     assert await query(opened, "SELECT count(*), sum(total_time_seconds) FROM eye_tracking_sessions") == [(3, 70)]
     await second.close()
     assert list(spool_folder.iterdir()) == []
+
+
+async def test_what_comes_while_it_is_unclear_whether_the_database_is_there_is_kept_at_once(
+    mariadb_server: PrivateMariaDb, mariadb_url: str, keep: Keep, start_writer: StartWriter, spool_folder: Path
+) -> None:
+    writer = await start_writer(keep(await open_store(mariadb_url)), write_timeout_s=3.0)
+    first, second = record(None, span(0, 1)), record(None, span(0, 1), end_reason="stopped")
+    writer.put(first)
+    await writer.settle(first.focus_session_id)
+    with mariadb_server.frozen():
+        writer.put(record(first.focus_session_id, span(0, 2), end_reason="stopped"))
+        await until(lambda: len(spooled(spool_folder)) == 1)
+        async with asyncio.timeout(2):  # the next answer is expected for three seconds
+            writer.put(second)
+            await until(lambda: len(spooled(spool_folder)) == 2)
+    await until(lambda: not list(spool_folder.iterdir()))
 
 
 async def test_files_go_when_the_database_is_back(
@@ -391,8 +408,9 @@ def test_what_waits_and_is_too_old_is_removed(waiting: AsyncEngine, spool_folder
     assert expire_spooled(spool_folder, STARTED_AT + timedelta(seconds=150)) == 2
     assert spooled(spool_folder).keys() == {"c" * 36}
     assert len(unreadable_files(spool_folder)) == 1, "it was set aside just now"
+    (spool_folder / "unreadable/folder").mkdir()
     assert expire_spooled(spool_folder, datetime.now(UTC) + timedelta(seconds=1)) == 2
-    assert unreadable_files(spool_folder) == []
+    assert [path.name for path in unreadable_files(spool_folder)] == ["folder"], "whoever put it there is asked first"
 
 
 async def test_what_waits_and_is_too_old_goes_by_itself_whatever_the_database_does(

@@ -32,12 +32,16 @@ class Watched:
         self.commits = 0
         self.statements: list[tuple[str, Any]] = []
         event.listen(engine.sync_engine, "commit", self._commit)
+        event.listen(engine.sync_engine, "checkin", self._checkin)
         event.listen(engine.sync_engine, "before_cursor_execute", self._statement)
         self.committed = asyncio.Event()
 
     def _commit(self, *_: object) -> None:
-        self.commits += 1
-        self.committed.set()
+        self.commits += 1  # it is told of just before
+
+    def _checkin(self, *_: object) -> None:
+        if self.commits:
+            self.committed.set()
 
     def _statement(self, _connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
         if not statement.startswith(("BEGIN", "SELECT 1")):
