@@ -91,8 +91,12 @@ class Spool:
         return self._own
 
     def _lock(self, run: Path) -> bool:
-        """False where another server has it."""
-        descriptor, locked = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), False
+        """False where another server has it, or had it and has removed it."""
+        locked = False
+        try:
+            descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Between the two it may have been taken over, emptied and removed.
@@ -107,7 +111,7 @@ class Spool:
         return locked
 
     def _recover_run(self, run: Path, found: dict[str, FocusRecord]) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):  # another server was quicker, or it is no folder
+        with suppress(NotADirectoryError):  # somebody else's
             if run in self._locks or not self._lock(run):
                 return
             for path in sorted(run.iterdir()):
@@ -127,7 +131,9 @@ class Spool:
             return
         if key in found and self._files[key] != path.with_suffix(".json"):
             self._files[key].unlink()
-        self._files[key] = path.replace(path.with_suffix(".json"))
+        if path.suffix != ".json":
+            path = path.replace(path.with_suffix(".json"))
+        self._files[key] = path
         found[key] = record
 
     def _set_aside(self, path: Path, why: Exception) -> None:
