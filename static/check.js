@@ -78,6 +78,7 @@ async function lookAtCamera() {
  */
 async function lookForCandidate(type, iceServer) {
   if (!iceServer) return { outcome: "skip", detail: "The server offers none." };
+  const address = iceServer.urls.replace(/^\w+:|\?.*$/g, "");
   const connection = new RTCPeerConnection({
     iceServers: [iceServer],
     iceTransportPolicy: type === "relay" ? "relay" : "all",
@@ -85,21 +86,21 @@ async function lookForCandidate(type, iceServer) {
   try {
     connection.createDataChannel("check");
     const started = performance.now();
-    const candidate = await new Promise((resolve, reject) => {
+    await new Promise((resolve, reject) => {
       let why = "no answer";
-      const giveUp = () => reject(new Error(`Not from this network: ${why}.`));
+      const giveUp = () => reject(new Error(`${address} is out of reach: ${why}.`));
       setTimeout(giveUp, GATHERING_TIMEOUT_MS);
       connection.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
         // 7xx is the browser's own word for "could not be reached"; it adds nothing.
         if (errorCode < 700) why = `${errorCode} ${errorText}`.trim();
       });
       connection.addEventListener("icecandidate", ({ candidate }) => {
-        if (candidate?.type === type) resolve(candidate);
+        if (candidate?.type === type) resolve();
         else if (candidate === null) giveUp();
       });
       connection.setLocalDescription().catch(reject);
     });
-    return { outcome: "ok", detail: `Answers in ${Math.round(performance.now() - started)} ms (${candidate.protocol}).` };
+    return { outcome: "ok", detail: `${address} answers in ${Math.round(performance.now() - started)} ms.` };
   } finally {
     connection.close();
   }
@@ -153,10 +154,11 @@ function judge(found) {
   if (server.outcome === "fail") return { outcome: "fail", text: `A lesson cannot start: ${lower(server.detail)}` };
   if (channel.outcome === "fail") {
     const relays = Object.keys(RELAYS).filter((id) => found[id].outcome === "ok");
+    const offered = Object.keys(RELAYS).some((id) => found[id].outcome !== "skip");
     const text = relays.length
       ? "The relay can be reached, but not the server behind it. Show this page to whoever runs the server."
       : "This network’s firewall keeps lessons out. Show this page to whoever runs the network: it must let out " +
-        "UDP or TCP to one of the addresses above.";
+        `UDP to this server${offered ? ", or packets to one of the addresses above" : ""}.`;
     return { outcome: "fail", text };
   }
   if (camera.outcome === "fail") return { outcome: "fail", text: `The network is fine, the camera is not. ${camera.detail}` };

@@ -50,6 +50,7 @@ async def test_a_firewall_that_lets_nothing_through(open_page: OpenPage, sqlite_
         await page.goto(f"{server.url}check")
         found = await outcomes(page)
         assert (found["turn-tcp"], found["turn-udp"], found["channel"]) == ("fail", "skip", "fail")
+        await expect(page.locator("#turn-tcp")).to_contain_text("127.0.0.1:9 is out of reach")
         await expect(page.locator("#verdict")).to_contain_text("firewall keeps lessons out")
 
 
