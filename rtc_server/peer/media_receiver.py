@@ -2,21 +2,22 @@
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
+    RTCP_RTPFB,
     RTCP_RTPFB_NACK,
     RtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
-    RtcpRtpfbPacket,
     RtcpSrPacket,
     clamp_packets_lost,
     pack_remb_fci,
+    pack_rtcp_packet,
 )
 
 from rtc_server.media.frame import Codec, EncodedFrame
@@ -142,8 +143,20 @@ class MediaReceiver:
         if feedback is None:
             return
         if feedback.missing:
-            nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._ssrc, media_ssrc=stream.ssrc)
-            nack.lost = list(feedback.missing)
-            self._send(bytes(nack))
+            self._send(_request_again(self._ssrc, stream.ssrc, feedback.missing))
         if feedback.keyframe:
             self._send(bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._ssrc, media_ssrc=stream.ssrc)))
+
+
+def _request_again(sender_ssrc: int, media_ssrc: int, missing: Sequence[int]) -> bytes:
+    """A generic NACK (RFC 4585, 6.2.1). aiortc's own raises where sequence numbers begin again at 0."""
+    items: list[list[int]] = []
+    for sequence in missing:
+        # Each item names a packet, and by its bits any of the sixteen after it.
+        after = (sequence - items[-1][0] - 1) & 0xFFFF if items else 0xFFFF
+        if after < 16:
+            items[-1][1] |= 1 << after
+        else:
+            items.append([sequence, 0])
+    body = b"".join(struct.pack("!HH", *item) for item in items)
+    return pack_rtcp_packet(RTCP_RTPFB, RTCP_RTPFB_NACK, struct.pack("!LL", sender_ssrc, media_ssrc) + body)

@@ -51,6 +51,10 @@ def test_a_payload_is_read_or_refused(codec: Codec, payload: bytes) -> None:
         parse_payload(codec, payload)
 
 
+ROUND_THE_CORNER = [struct.pack("!BBHLL", 0x80, 96, number, 9000, SSRC) + VP8_KEYFRAME for number in (0xFFF7, 7)]
+"""What is missing between them has numbers that begin again at 0."""
+
+
 @st.composite
 def sent_packet(draw: st.DrawFn) -> bytes:
     """One of a stream that goes on: its number and time are near those of the others, or anywhere."""
@@ -67,7 +71,7 @@ def sent_packet(draw: st.DrawFn) -> bytes:
     st.sampled_from(["vp8", "h264"]),
     st.lists(sent_packet(), max_size=40),
     st.lists(st.floats(0, 2), min_size=40, max_size=40),
-    corpus=[("vp8", RTP, [0.01] * 40), ("h264", RTP, [0.01] * 40)],
+    corpus=[("vp8", RTP, [0.01] * 40), ("h264", RTP, [0.01] * 40), ("vp8", ROUND_THE_CORNER, [0.0] * 40)],
 )
 def test_rtp_in_any_order_and_shape_is_survived(codec: Codec, packets: list[bytes], steps: list[float]) -> None:
     sent: list[bytes] = []

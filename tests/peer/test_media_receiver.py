@@ -88,6 +88,16 @@ def test_a_missing_packet_is_asked_for(wire: Wire, sender: Vp8Sender) -> None:
     assert (request.media_ssrc, request.lost) == (SSRC, [frame.packets[1].sequence])
 
 
+def test_packets_missing_where_their_numbers_begin_again_are_asked_for(wire: Wire, sender: Vp8Sender) -> None:
+    wire.take(sender.frame(1, keyframe=True).packets[0], 0.0)
+    *lost, last = sender.frame(30).packets
+    wire.heard()
+    wire.take(last, 0.1)
+    wire.receiver.advance(0.11)
+    asked = {number for said in wire.heard() if isinstance(said, RtcpRtpfbPacket) for number in said.lost}
+    assert {number & 0xFFFF for number in asked} == {packet.sequence for packet in lost} >= {0xFFFF, 0}
+
+
 def test_a_keyframe_can_be_asked_for(wire: Wire, sender: Vp8Sender) -> None:
     wire.receiver.request_keyframe(0.0)
     assert wire.heard() == []
