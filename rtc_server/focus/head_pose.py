@@ -20,6 +20,8 @@ from rtc_server.focus.state import Angles
 
 _USED = np.concatenate([STABLE_POINTS, EYE_POINTS])
 _STABLE = len(STABLE_POINTS)
+_FIT_AND_MIDDLE = np.column_stack([LEAST_SQUARES, np.full(_STABLE, 1 / _STABLE)])
+"""(33, 4): takes the stable points to their linear map, and to their mean, in one go."""
 
 Matrix = NDArray[np.float64]
 
@@ -39,25 +41,26 @@ class HeadPose:
 
 def head_pose(points: NDArray[np.float32], width: int, height: int) -> HeadPose:
     """Fit the mean face to a mesh (478, 3) of a picture of width x height pixels."""
-    mesh = points[_USED] * np.array((width, height, width), dtype=np.float64)
-    fit = mesh[:_STABLE].T @ LEAST_SQUARES
+    mesh = points.take(_USED, axis=0) * np.array((width, height, width), dtype=np.float64)
+    fitted = mesh[:_STABLE].T @ _FIT_AND_MIDDLE
+    fit, middle = fitted[:, :3], fitted[:, 3]
     fit[2, 0] = _depth_across(fit.tolist())
     left, stretch, right = np.linalg.svd(fit)
     rotation = left @ right
     if _is_mirrored(rotation.tolist()):
         rotation -= 2 * np.outer(left[:, 2], right[2])
+    (right_x, _, back_x), (right_y, _, back_y), (_, _, back_z) = rotation.tolist()
     scale_px = max(float(stretch[0] + stretch[1]) / 2, 1e-6)
     return HeadPose(
-        angles=Angles(*direction(-rotation[:, 2]), roll_deg=math.degrees(math.atan2(rotation[1, 0], rotation[0, 0]))),
+        angles=Angles(*direction(-back_x, -back_y, -back_z), roll_deg=math.degrees(math.atan2(right_y, right_x))),
         rotation=rotation,
         scale_px=scale_px,
-        eyes=(mesh[_STABLE:] - mesh[:_STABLE].sum(axis=0) / _STABLE) / scale_px,
+        eyes=(mesh[_STABLE:] - middle) / scale_px,
     )
 
 
-def direction(vector: Matrix) -> tuple[float, float]:
+def direction(x: float, y: float, z: float) -> tuple[float, float]:
     """Yaw and pitch in degrees of a unit vector in the camera's frame; (0, 0, -1) looks into the camera."""
-    x, y, z = float(vector[0]), float(vector[1]), float(vector[2])
     return math.degrees(math.atan2(x, -z)), math.degrees(math.asin(min(1.0, max(-1.0, -y))))
 
 

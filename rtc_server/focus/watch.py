@@ -82,5 +82,5 @@ class Watch:
 
 def _place(face: FaceLandmarks, aspect: float) -> _Place:
     """`size` is the larger of width and height, so that a turned head keeps its size."""
-    (_, top, _), (_, chin, _), (left, _, _), (right, _, _) = face.points[OUTLINE].tolist()
+    (_, top, _), (_, chin, _), (left, _, _), (right, _, _) = face.points.take(OUTLINE, axis=0).tolist()
     return _Place((left + right) / 2, (top + chin) / 2 * aspect, max(abs(right - left), abs(chin - top) * aspect))

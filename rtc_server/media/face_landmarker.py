@@ -208,10 +208,11 @@ class FaceLandmarker:
         if landmarks is None:
             return None
         fields = np.frombuffer(_read._get_serialized_proto(landmarks), _LANDMARK, count=LANDMARKS)
-        points = np.empty((LANDMARKS, 3), np.float32)
+        # An axis after the other in memory: what is done with points is done along an axis.
+        points = np.empty((3, LANDMARKS), np.float32)
         for axis, name in enumerate("xyz"):
-            points[:, axis] = fields[name]
-        return MeshedFace(FaceLandmarks(points), Region(packets["next_region"]))
+            points[axis] = fields[name]
+        return MeshedFace(FaceLandmarks(points.T), Region(packets["next_region"]))
 
     def close(self) -> None:
         self._finder.close()

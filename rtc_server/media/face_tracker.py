@@ -6,18 +6,19 @@ changed outside the followed faces, and otherwise every few seconds. One learner
 a picture and next to nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks
-from rtc_server.media.face_landmarker import FaceLandmarker, MeshedFace, Picture
+from rtc_server.media.face_landmarker import FaceLandmarker, MeshedFace, Picture, Region
 from rtc_server.media.image_quality import Box, outside
 
 MAX_FACES = 4
 
-SEARCH_INTERVAL_S = 2.0
+SEARCH_INTERVAL_S = 4.0
 """Longest time without a search of the whole picture."""
 MIN_SEARCH_INTERVAL_S = 0.4
 """Shortest time between two searches while somebody is followed. It doubles with each that finds nobody new,
@@ -32,38 +33,41 @@ SAME_FACE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Followed:
-    face: MeshedFace
+class FollowedFace:
+    """A face that is in the picture, and where to look for it in the next one."""
+
+    landmarks: FaceLandmarks
     box: Box
+    region: Region
 
 
 class FaceTracker:
     """Follows up to four faces of one stream. Holds where they were; no pixels."""
 
     def __init__(self) -> None:
-        self._followed: list[_Followed] = []
+        self._followed: list[FollowedFace] = []
         self._searched_at_s = float("-inf")
         self._rest_s = MIN_SEARCH_INTERVAL_S
         self._grid_at_search: NDArray[np.float32] | None = None
 
-    def faces(
+    def follow(
         self, landmarker: FaceLandmarker, picture: Picture, grid: NDArray[np.float32], media_time_s: float
-    ) -> tuple[FaceLandmarks, ...]:
+    ) -> Sequence[FollowedFace]:
         """The faces in this picture; `grid` is its `image_quality.coarse_grid`."""
         before = len(self._followed)
-        self._followed = self._follow(landmarker, picture)
+        self._followed = self._meshed_again(landmarker, picture)
         if len(self._followed) < max(before, 1) or self._may_have_company(grid, media_time_s):
             followed = len(self._followed)
             self._search(landmarker, picture)
             found = len(self._followed) > followed
             self._rest_s = MIN_SEARCH_INTERVAL_S if found else min(2 * self._rest_s, SEARCH_INTERVAL_S)
             self._searched_at_s, self._grid_at_search = media_time_s, grid
-        return tuple(followed.face.landmarks for followed in self._followed)
+        return self._followed
 
-    def _follow(self, landmarker: FaceLandmarker, picture: Picture) -> list[_Followed]:
-        still_there: list[_Followed] = []
+    def _meshed_again(self, landmarker: FaceLandmarker, picture: Picture) -> list[FollowedFace]:
+        still_there: list[FollowedFace] = []
         for followed in self._followed:
-            _admit(landmarker.mesh(picture, followed.face.region), still_there)
+            _admit(landmarker.mesh(picture, followed.region), still_there)
         return still_there
 
     def _search(self, landmarker: FaceLandmarker, picture: Picture) -> None:
@@ -99,10 +103,10 @@ def _person(face: Box) -> Box:
     return Box(face.left - 0.6 * width, face.top - 0.6 * height, face.right + 0.6 * width, 1.0)
 
 
-def _admit(face: MeshedFace | None, faces: list[_Followed]) -> None:
+def _admit(face: MeshedFace | None, faces: list[FollowedFace]) -> None:
     """Two regions that have run together onto one face make one face."""
     if face is None:
         return
     box = Box.around(face.landmarks.points)
     if all(other.box.overlap(box) <= SAME_FACE for other in faces):
-        faces.append(_Followed(face, box))
+        faces.append(FollowedFace(face.landmarks, box, face.region))

@@ -1,6 +1,7 @@
 """From a decoded frame to an observation: the one way that live video and clips share."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import av
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.media.face_tracker import FaceTracker
-from rtc_server.media.image_quality import coarse_grid, contrast, eye_strip, luma_of, measured
+from rtc_server.media.image_quality import Luma, coarse_grid, contrast, eye_strip, luma_of, measured
 from rtc_server.media.landmarker_pool import LandmarkerPool
 
 STILL_PICTURE = 0.04
@@ -27,10 +28,9 @@ class _Analysed:
     """What the picture last analysed looked like, as far as stillness goes."""
 
     grid: NDArray[np.float32]
+    luma: Luma
     face: FaceLandmarks | None
     """The largest."""
-    eyes: NDArray[np.uint8] | None
-    """Luma of the strip over its eyes."""
 
 
 class FrameObserver:
@@ -61,26 +61,28 @@ class FrameObserver:
         # the mesh and the detector cut out and scale what they need by themselves.
         rgb: NDArray[Any] = self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
         with self._pool.borrow() as landmarker:
-            faces = self._tracker.faces(landmarker, landmarker.picture(rgb), grid, media_time_s)
-        largest = max(faces, key=_size, default=None)
-        self._analysed = _Analysed(grid, largest, None if largest is None else eye_strip(luma, largest))
-        return FaceObservation(media_time_s, frame.width, frame.height, faces, measured(luma, largest, change))
+            followed = self._tracker.follow(landmarker, landmarker.picture(rgb), grid, media_time_s)
+        largest = max(followed, key=attrgetter("box.area"), default=None)
+        self._analysed = _Analysed(grid, luma, largest and largest.landmarks)
+        return FaceObservation(
+            media_time_s,
+            frame.width,
+            frame.height,
+            faces=tuple(one.landmarks for one in followed),
+            quality=measured(luma, largest and largest.box, change),
+        )
 
     def _still(self, luma: NDArray[np.uint8], grid: NDArray[np.float32]) -> bool:
         before = self._analysed
         if before is None or _difference(grid, before.grid) > STILL_PICTURE * contrast(before.grid):
             return False
-        if before.face is None or before.eyes is None:
+        if before.face is None:
             return True
-        eyes = eye_strip(luma, before.face)
-        return eyes.shape == before.eyes.shape and _difference(eyes, before.eyes) <= STILL_EYES * contrast(before.eyes)
+        eyes, eyes_before = eye_strip(luma, before.face), eye_strip(before.luma, before.face)
+        return eyes.shape == eyes_before.shape and _difference(eyes, eyes_before) <= STILL_EYES * contrast(eyes_before)
 
 
 def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Mean absolute difference; 0 for nothing."""
     apart: NDArray[np.float32] = np.abs(np.subtract(one, other, dtype=np.float32)).ravel()
     return float(np.add.reduce(apart)) / max(1, apart.size)
-
-
-def _size(face: FaceLandmarks) -> float:
-    return float(np.ptp(face.points[:, 0]) * np.ptp(face.points[:, 1]))

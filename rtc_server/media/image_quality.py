@@ -36,8 +36,9 @@ class Box:
     @classmethod
     def around(cls, points: NDArray[np.float32]) -> "Box":
         """Around points (n, 2 or more)."""
-        x, y = points[:, 0], points[:, 1]
-        return cls(float(x.min()), float(y.min()), float(x.max()), float(y.max()))
+        left, top, *_ = np.minimum.reduce(points).tolist()
+        right, bottom, *_ = np.maximum.reduce(points).tolist()
+        return cls(left, top, right, bottom)
 
     @property
     def area(self) -> float:
@@ -108,23 +109,24 @@ def contrast(values: NDArray[Any]) -> float:
     return sqrt(_mean_and_variance(values)[1])
 
 
-def measured(luma: Luma, face: FaceLandmarks | None, change: float) -> ImageQuality:
+def measured(luma: Luma, face: Box | None, change: float) -> ImageQuality:
     """`change` as measured before, handed through; the rest of the face's box, or of the whole picture."""
-    patch = _patch(luma, Box.around(face.points) if face else WHOLE)
+    patch = _patch(luma, face or WHOLE)
     if patch.size == 0:
         patch = _patch(luma, WHOLE)
-    fine = patch.astype(np.int16)
-    laplacian = fine[1:-1, :-2] + fine[1:-1, 2:]
+    fine = patch.astype(np.float32)
+    laplacian = fine[1:-1, 1:-1] * np.float32(-4)
+    laplacian += fine[1:-1, :-2]
+    laplacian += fine[1:-1, 2:]
     laplacian += fine[:-2, 1:-1]
     laplacian += fine[2:, 1:-1]
-    laplacian -= fine[1:-1, 1:-1] << 2
-    brightness, variance = _mean_and_variance(patch)
+    brightness, variance = _mean_and_variance(fine)
     clipped = np.count_nonzero(patch >= _WHITE) / max(1, patch.size)
     return ImageQuality(brightness, sqrt(variance), _mean_and_variance(laplacian)[1], change, clipped)
 
 
 def _mean_and_variance(values: NDArray[Any]) -> tuple[float, float]:
-    flat = values.astype(np.float32).ravel()
+    flat = values.astype(np.float32, copy=False).ravel()
     if flat.size == 0:
         return 0.0, 0.0
     mean = float(np.add.reduce(flat)) / flat.size

@@ -21,7 +21,7 @@ def measured(look: Look) -> FaceMeasurement:
 def test_a_rigid_head_is_read_exactly(yaw: float, pitch: float, roll: float) -> None:
     head = measured(Look(head_yaw=yaw, head_pitch=pitch, head_roll=roll)).head
     forward = -rotation(yaw, pitch, roll)[:, 2]
-    assert (head.yaw_deg, head.pitch_deg) == pytest.approx(direction(forward), abs=0.1)
+    assert (head.yaw_deg, head.pitch_deg) == pytest.approx(direction(*forward), abs=0.1)
     assert head.roll_deg == pytest.approx(roll, abs=0.1)
 
 

@@ -39,7 +39,7 @@ def scene():
 
 def watch(tracker, scene, seconds, start_s=0.0, grid=STILL):
     for frame in range(round(seconds * 15)):
-        faces = tracker.faces(scene, None, grid, start_s + frame / 15)
+        faces = tracker.follow(scene, None, grid, start_s + frame / 15)
     return faces
 
 
@@ -57,7 +57,7 @@ def test_somebody_who_comes_in_is_found_as_soon_as_the_picture_changes_there(sce
     scene.middles.append((0.85, 0.5))
     changed = STILL.copy()
     changed[8:16, 26:30] += 40
-    assert len(tracker.faces(scene, None, changed, 1.0)) == 2
+    assert len(tracker.follow(scene, None, changed, 1.0)) == 2
 
 
 def test_a_room_that_keeps_moving_is_searched_ever_less_often_until_it_rests(scene):
@@ -66,7 +66,7 @@ def test_a_room_that_keeps_moving_is_searched_ever_less_often_until_it_rests(sce
     scene.middles = [(0.5, 0.5)]
     for second in range(20):
         for frame in range(15):
-            tracker.faces(scene, None, (STILL, other)[frame % 2], second + frame / 15)
+            tracker.follow(scene, None, (STILL, other)[frame % 2], second + frame / 15)
     assert scene.searches <= 20 / SEARCH_INTERVAL_S + 4
 
     watch(tracker, scene, seconds=4 * SEARCH_INTERVAL_S + 1, start_s=20)
@@ -105,7 +105,7 @@ def test_a_lost_face_is_looked_for_in_the_same_picture(scene):
     scene.middles = [(0.2, 0.5)]
     watch(tracker, scene, seconds=1)
     scene.middles = [(0.8, 0.5)]
-    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+    assert len(tracker.follow(scene, None, STILL, 1.0)) == 1
 
 
 def test_who_has_left_is_gone_in_the_same_picture(scene):
@@ -113,7 +113,7 @@ def test_who_has_left_is_gone_in_the_same_picture(scene):
     scene.middles = [(0.2, 0.5), (0.8, 0.5)]
     assert len(watch(tracker, scene, seconds=1)) == 2
     scene.middles.pop()
-    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+    assert len(tracker.follow(scene, None, STILL, 1.0)) == 1
 
 
 def test_two_regions_that_ran_together_are_one_face(scene):
@@ -121,7 +121,7 @@ def test_two_regions_that_ran_together_are_one_face(scene):
     scene.middles = [(0.40, 0.5), (0.62, 0.5)]
     assert len(watch(tracker, scene, seconds=1)) == 2
     scene.middles = [(0.5, 0.5)]  # both regions reach it
-    assert len(tracker.faces(scene, None, STILL, 1.0)) == 1
+    assert len(tracker.follow(scene, None, STILL, 1.0)) == 1
 
 
 def test_no_more_than_four_are_followed(scene):
@@ -135,5 +135,5 @@ def test_people_come_and_go_before_the_real_landmarker(landmarker):
     counts = []
     for second, rgb in enumerate(shown):
         grid = coarse_grid(luma_of(yuv(rgb)))
-        counts.append(len(tracker.faces(landmarker, landmarker.picture(rgb), grid, float(second))))
+        counts.append(len(tracker.follow(landmarker, landmarker.picture(rgb), grid, float(second))))
     assert counts == [0, 1, 2, 1, 0]

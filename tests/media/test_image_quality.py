@@ -8,7 +8,7 @@ from rtc_server.focus.observation import FaceLandmarks
 from rtc_server.media.image_quality import Box, coarse_grid, eye_strip, luma_of, measured, outside
 from tests.media.pictures import people, yuv
 
-FACE = FaceLandmarks(np.array([[0.25, 0.25, 0], [0.75, 0.75, 0]], np.float32))
+FACE = Box(0.25, 0.25, 0.75, 0.75)
 
 
 def flat(value, height=480, width=640):
@@ -54,7 +54,7 @@ def test_a_white_picture_is_clipped_in_the_range_of_video():
 
 
 def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
-    beyond = FaceLandmarks(FACE.points + 5)
+    beyond = Box(5.25, 5.25, 5.75, 5.75)
     assert measured(flat(70), beyond, 0.0).brightness == 70.0
 
 
