@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench.degraded import degraded_observations
-from rtc_server.analysis.analysis import Analysis, analyse
+from bench.degraded import Conditions, analyse_degraded
+from rtc_server.analysis.analysis import Analysis
 from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.state import FocusState, Reason
 
@@ -85,15 +85,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", type=_size, help="shrink to fit into WIDTHxHEIGHT first")
     parser.add_argument("--vp8", metavar="RATE", type=_bit_rate, help="send through VP8 at so many bit/s first (250k)")
+    parser.add_argument("--adaptive", action="store_true", help="skip still pictures, as a server does by default")
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
     arguments = parser.parse_args(argv)
     truth = read_truth(arguments.truth)
+    conditions = Conditions(arguments.fps, arguments.size, arguments.vp8, arguments.adaptive)
     scores = {}
     for name in tqdm(sorted(truth), file=sys.stderr, unit="clip", leave=False):
         path = arguments.clips / name
-        observations = degraded_observations(path, arguments.fps, arguments.size, arguments.vp8)
-        scores[name] = score(analyse(observations, POLICIES[arguments.policy]), truth[name])
+        scores[name] = score(analyse_degraded(path, conditions, POLICIES[arguments.policy]), truth[name])
     overall = Score()
     for one in scores.values():
         overall.add(one)
@@ -102,6 +103,7 @@ def main(argv: Sequence[str]) -> int:
         "fps": arguments.fps,
         "size": arguments.size and "x".join(map(str, arguments.size)),
         "vp8_bit_rate": arguments.vp8,
+        "adaptive": arguments.adaptive,
         "policy": str(POLICIES[arguments.policy]),
         "overall": overall.report(),
         "mean_abs_focused_time_error_s": round(statistics.fmean(abs(s.focused_error_s) for s in scores.values()), 3),

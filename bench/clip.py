@@ -2,16 +2,22 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from rtc_server.media.clip import Clip
+from rtc_server.media.face_landmarker import FaceLandmarker
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip, encode_clip
-from tests.camera import portrait
+from tests.focus.sitter import Pose, Sitter
 
 SITTER_S = 20.0
+BLINK_EVERY_S, BLINK_S = 4.0, 0.2
+LINE_S = 2.5
+"""For a line of text."""
 
 
 def bench_clip(path: Path | None) -> EncodedClip:
@@ -27,12 +33,25 @@ def clip_name(path: Path | None) -> str:
 
 
 def sitter(seconds: float = SITTER_S) -> Iterator[tuple[float, av.VideoFrame]]:
-    """640x480 at 15 fps: a real face that sways as somebody who reads does, with a camera's grain."""
+    """640x480 at 15 fps: a real face that reads, line by line, blinks, sways a little and once sits up, with a
+    camera's grain."""
     grain = np.random.default_rng(7)
+    with closing(FaceLandmarker()) as landmarker:
+        person = Sitter(landmarker)
     for index in range(round(seconds * FRAMES_PER_S)):
-        turn = 2 * math.pi * index / (seconds * FRAMES_PER_S)
-        # Whole turns, so that the clip's end meets its start.
-        moved = (18 * math.sin(3 * turn) + 6 * math.sin(11 * turn), 8 * math.sin(5 * turn))
-        picture = portrait(moved).astype(np.int16) + grain.normal(0, 1.5, (480, 640, 3)).astype(np.int16)
-        pixels = np.clip(picture, 0, 255).astype(np.uint8)
-        yield index / FRAMES_PER_S, av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        time_s = index / FRAMES_PER_S
+        picture = cv2.resize(person.draw(_reading(time_s, seconds)), (640, 480), interpolation=cv2.INTER_CUBIC)
+        noisy = picture.astype(np.int16) + grain.normal(0, 1.5, (480, 640, 3)).astype(np.int16)
+        yield time_s, av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8), format="rgb24")
+
+
+def _reading(time_s: float, period_s: float) -> Pose:
+    """After `period_s` the sitter is where they began, so that the clip's end meets its start."""
+    turn = 2 * math.pi * time_s / period_s
+    sitting_up = math.exp(-(((time_s - 0.7 * period_s) / 0.8) ** 2))
+    return Pose(
+        yaw_deg=1.5 * math.sin(2 * turn) + 5 * sitting_up,
+        pitch_deg=math.sin(3 * turn) + 4 * sitting_up,
+        lids_closed=1.0 if time_s % BLINK_EVERY_S > BLINK_EVERY_S - BLINK_S else 0.0,
+        iris_right=0.04 * (2 * (time_s / LINE_S % 1) - 1),
+    )

@@ -1,36 +1,61 @@
-"""A clip's observations after its pictures went through worse conditions: small, or through VP8."""
+"""A clip judged after its pictures went through worse conditions: small, through VP8, or looked at less often."""
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.video.reformatter import VideoReformatter
 
-from rtc_server.focus.observation import FaceObservation
+from rtc_server.analysis.analysis import Analysis
+from rtc_server.focus.policy import Policy
+from rtc_server.focus.state import FocusSnapshot
+from rtc_server.focus.tracker import FocusTracker
 from rtc_server.media.clip import Clip
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
+from rtc_server.peer.analysis_pace import AnalysisPace
 
 Timed = Iterator[tuple[float, av.VideoFrame]]
 
 
-def degraded_observations(
-    path: Path, fps: float, size: tuple[int, int] | None, bit_rate: int | None
-) -> Iterator[FaceObservation]:
-    """As `observe_clip`, through a smaller picture and a codec where asked for."""
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    fps: float
+    size: tuple[int, int] | None = None
+    """Shrunk to fit into it."""
+    bit_rate: int | None = None
+    """Of VP8, in bit/s."""
+    adaptive: bool = False
+    """Still pictures may be skipped, as a server does by default."""
+
+
+def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Analysis:
+    """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it."""
+    tracker, pace = FocusTracker(policy), AnalysisPace(conditions.adaptive)
+    snapshots: list[FocusSnapshot] = []
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
-        frames = clip.frames(fps)
-        if size:
-            frames = _shrunk(frames, size)
-        if bit_rate:
-            frames = _through_vp8(frames, fps, bit_rate)
-        for time_s, frame in frames:
-            observation = observer.observe(frame, time_s)
-            if observation is not None:
-                yield observation
+        for time_s, frame in _degraded(clip, conditions):
+            observation = observer.observe(frame, time_s, skip_if_still=pace.may_skip(time_s))
+            if observation is None:
+                snapshots.append(replace(snapshots[-1], media_time_s=time_s))
+            else:
+                snapshots.append(tracker.observe(observation))
+                pace.observed(snapshots[-1])
+    totals = tracker.finish().totals
+    return Analysis(policy, tuple(snapshots), tracker.spans(), tracker.multiple_faces_spans(), totals)
+
+
+def _degraded(clip: Clip, conditions: Conditions) -> Timed:
+    frames = clip.frames(conditions.fps)
+    if conditions.size:
+        frames = _shrunk(frames, conditions.size)
+    if conditions.bit_rate:
+        frames = _through_vp8(frames, conditions.fps, conditions.bit_rate)
+    return frames
 
 
 def _shrunk(frames: Timed, size: tuple[int, int]) -> Timed:

@@ -79,6 +79,11 @@ class Decision:
         return self.current or self._last
 
     @property
+    def changing(self) -> bool:
+        """The latest verdicts differ from the current state, or there is none yet."""
+        return self._pending is not None
+
+    @property
     def last_s(self) -> float | None:
         """Media time of the last frame; None when there is none to continue from."""
         return self._last_s if self._last is not None else None

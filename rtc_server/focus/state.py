@@ -121,5 +121,7 @@ class FocusSnapshot:
     perclos: float | None
     """Share of the last minute with lids at least 80 % closed (Wierwille 1994); None before it is known."""
     totals: Totals
+    changing: bool = False
+    """The latest frames say something else; it is not certain yet."""
     second_person: bool = False
     """Somebody else has been in the picture for long enough to be no mistake."""

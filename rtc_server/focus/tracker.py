@@ -267,5 +267,6 @@ class FocusTracker:
             brightness=brightness,
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
+            changing=self._decision.changing,
             second_person=self._second_person,
         )

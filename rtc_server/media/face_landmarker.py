@@ -30,12 +30,34 @@ Region = NewType("Region", object)
 
 LANDMARKS = 478
 
+# MediaPipe's FaceLandmarkCpu for the model with irises, without the switches by which it could be another one.
 _MESH_GRAPH = """
 input_stream: "image"
 input_stream: "region"
 input_side_packet: "with_attention"
-node { calculator: "FaceLandmarkCpu" input_side_packet: "WITH_ATTENTION:with_attention"
-       input_stream: "IMAGE:image" input_stream: "ROI:region" output_stream: "LANDMARKS:landmarks" }
+node { calculator: "FaceLandmarksModelLoader"
+       input_side_packet: "WITH_ATTENTION:with_attention" output_side_packet: "MODEL:model" }
+node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operations" }
+node { calculator: "ImageToTensorCalculator"
+       input_stream: "IMAGE:image" input_stream: "NORM_RECT:region" output_stream: "TENSORS:face"
+       options { [mediapipe.ImageToTensorCalculatorOptions.ext] {
+           output_tensor_width: 192 output_tensor_height: 192 output_tensor_float_range { min: 0 max: 1 } } } }
+node { calculator: "InferenceCalculator" input_side_packet: "MODEL:model" input_side_packet: "OP_RESOLVER:operations"
+       input_stream: "TENSORS:face" output_stream: "TENSORS:inferred"
+       options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack { } } } } }
+node { calculator: "SplitTensorVectorCalculator"
+       input_stream: "inferred" output_stream: "parts" output_stream: "presence"
+       options { [mediapipe.SplitVectorCalculatorOptions.ext] {
+           ranges { begin: 0 end: 6 } ranges { begin: 6 end: 7 } } } }
+node { calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:presence" output_stream: "FLOAT:probability"
+       options { [mediapipe.TensorsToFloatsCalculatorOptions.ext] { activation: SIGMOID } } }
+node { calculator: "ThresholdingCalculator" input_stream: "FLOAT:probability" output_stream: "FLAG:is_face"
+       options { [mediapipe.ThresholdingCalculatorOptions.ext] { threshold: 0.5 } } }
+node { calculator: "GateCalculator" input_stream: "parts" input_stream: "ALLOW:is_face" output_stream: "face_parts" }
+node { calculator: "TensorsToFaceLandmarksWithAttention"
+       input_stream: "TENSORS:face_parts" output_stream: "LANDMARKS:in_region" }
+node { calculator: "LandmarkProjectionCalculator" input_stream: "NORM_LANDMARKS:in_region"
+       input_stream: "NORM_RECT:region" output_stream: "NORM_LANDMARKS:landmarks" }
 node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE:image" output_stream: "SIZE:size" }
 node { calculator: "FaceLandmarkLandmarksToRoi"
        input_stream: "LANDMARKS:landmarks" input_stream: "IMAGE_SIZE:size" output_stream: "ROI:next_region" }

@@ -19,11 +19,13 @@ class AnalysisPace:
         self._answer: tuple[FocusState, Reason, GazeDirection, int] | None = None
         self._since_s = 0.0
         self._observed_s = 0.0
+        self._changing = False
 
     def may_skip(self, media_time_s: float) -> bool:
         """True where a frame of this media time need not be looked at if it shows nothing new."""
         return (
             self._adaptive
+            and not self._changing
             and self._observed_s - self._since_s >= STABLE_AFTER_S
             and media_time_s - self._observed_s < MAX_STILL_S
         )
@@ -34,6 +36,7 @@ class AnalysisPace:
             self._answer = answer
             self._since_s = snapshot.media_time_s
         self._observed_s = snapshot.media_time_s
+        self._changing = snapshot.changing
 
     @property
     def wanted_fps(self) -> float:

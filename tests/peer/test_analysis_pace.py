@@ -53,6 +53,13 @@ def test_another_answer_is_looked_at_in_full() -> None:
     assert pace.wanted_fps == FULL_FPS
 
 
+def test_what_may_be_a_change_is_looked_at_in_full_until_it_is_one_or_none() -> None:
+    pace = AnalysisPace(adaptive=True)
+    looks(pace, 0, STABLE_AFTER_S + 1, 15)
+    assert looks(pace, STABLE_AFTER_S + 1, STABLE_AFTER_S + 2, 15, changing=True) >= 14
+    assert looks(pace, STABLE_AFTER_S + 2, STABLE_AFTER_S + 3, 15) <= 6
+
+
 def test_who_does_not_adapt_looks_at_everything() -> None:
     pace = AnalysisPace(adaptive=False)
     assert looks(pace, 0, 20, 15) == 300

@@ -14,6 +14,7 @@ MAX_STREAMS = 64
 MAX_CHANNELS = 16
 
 _COMMON_HEADER_BYTES = 12
+_SHORTEST_WITH_GAP_BYTES = _COMMON_HEADER_BYTES + 20
 _SACK = 3
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ def guard_data(sctp: RTCSctpTransport, on_abuse: Callable[[], None]) -> None:
 
 def gap_span(packet: bytes) -> int:
     """How many sequence numbers the gap blocks of a packet's SACKs cover (RFC 9260, 3.3.4)."""
+    if len(packet) < _SHORTEST_WITH_GAP_BYTES:
+        return 0
     return sum(end - start + 1 for start, end in _gap_blocks(packet) if end >= start)
 
 
