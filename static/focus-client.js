@@ -205,6 +205,9 @@ export class FocusClient extends EventTarget {
         if (reason === "replaced") {
           throw new FocusError("REPLACED", "The same lesson was opened in another window, which goes on in its place.");
         }
+        if (reason === "expired") {
+          throw new FocusError("EXPIRED", "This run has lasted as long as one may. Start again to go on.");
+        }
         this.#enter("reconnecting");
         await this.#reconnect();
       }

@@ -2,7 +2,7 @@
  * What can go wrong, in types that a page can tell apart and sentences that a person can read.
  *
  * @typedef {"CAMERA_PERMISSION_DENIED" | "NO_CAMERA" | "CAMERA_IN_USE" | "CAMERA_ERROR" | "TOKEN_ERROR"
- *   | "SERVER_FULL" | "RATE_LIMITED" | "REPLACED" | "CONNECTION_ERROR" | "SERVER_ERROR"} FocusErrorType
+ *   | "SERVER_FULL" | "RATE_LIMITED" | "REPLACED" | "EXPIRED" | "CONNECTION_ERROR" | "SERVER_ERROR"} FocusErrorType
  */
 export class FocusError extends Error {
   /**

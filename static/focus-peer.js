@@ -4,7 +4,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /** ICE recovers from a moment's loss by itself; past this a new connection is quicker. */
 const DISCONNECTED_GRACE_MS = 3_000;
 /** Enough for irises at 640×480 and 15 frames a second. */
-export const ENCODING = { maxBitrate: 400_000, maxFramerate: 15 };
+export const ENCODING = { maxBitrate: 250_000, maxFramerate: 15 };
 
 /**
  * One RTCPeerConnection: video out, messages in. It never reconnects; whoever owns it opens another.

@@ -45,6 +45,7 @@ export const PROBLEMS = {
   SERVER_FULL: ["The server is full", "Everything is all right with your camera. Try again in a minute."],
   RATE_LIMITED: ["A little too fast", "Wait half a minute, then try again."],
   REPLACED: ["Open in another window", "The run goes on there. To have it here instead, start again."],
+  EXPIRED: ["Time for a break", "What was measured so far is stored."],
   CONNECTION_ERROR: ["No connection", "Check that you are online and that no firewall or VPN is in the way."],
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
 };

@@ -63,13 +63,13 @@ class FrameObserver:
         with self._pool.borrow() as landmarker:
             followed = self._tracker.follow(landmarker, landmarker.picture(rgb), grid, media_time_s)
         largest = max(followed, key=attrgetter("box.area"), default=None)
-        self._analysed = _Analysed(grid, luma, largest and largest.landmarks)
+        self._analysed = _Analysed(grid, luma, largest.landmarks if largest else None)
         return FaceObservation(
             media_time_s,
             frame.width,
             frame.height,
             faces=tuple(one.landmarks for one in followed),
-            quality=measured(luma, largest and largest.box, change),
+            quality=measured(luma, largest.box if largest else None, change),
         )
 
     def _still(self, luma: NDArray[np.uint8], grid: NDArray[np.float32]) -> bool:

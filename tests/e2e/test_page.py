@@ -102,6 +102,19 @@ async def test_a_camera_that_is_denied_is_explained(open_page: OpenPage, demo_se
         await expect(page.get_by_role("heading", name="Before your camera opens")).to_be_visible()
 
 
+async def test_a_session_that_has_reached_its_age_is_not_begun_anew_unasked(
+    open_page: OpenPage, sqlite_url: str
+) -> None:
+    async with (
+        running_server("--demo", RTC_DATABASE_URL=sqlite_url, RTC_MAX_SESSION_AGE="2") as server,
+        open_page() as page,
+    ):
+        await page.goto(server.url)
+        await _start(page)
+        await expect(page.locator("#problem")).to_have_attribute("data-type", "EXPIRED")
+        await expect(page.get_by_role("heading", name="Time for a break")).to_be_focused()
+
+
 @pytest.mark.timeout(120)
 async def test_the_page_comes_back_when_the_server_does(open_page: OpenPage, sqlite_url: str) -> None:
     async with open_page() as page:
