@@ -42,8 +42,8 @@ lint: setup ## ruff, mypy --strict, the import contracts
 	echo "mypy --strict" && $(BIN)/mypy --no-error-summary
 	echo "import contracts" && $(BIN)/lint-imports >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
-bench: setup ## measure this machine: learners for each core, latency, cost of each stage
-	exec $(BIN)/python -m bench
+bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md
+	exec $(BIN)/python -m bench --write
 
 fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; the test run gives it 60
 	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"

@@ -23,7 +23,7 @@ from tests.hostile import rogues, strangers
 DATAGRAMS_PER_S = 3000
 REQUESTS_PER_S = 40
 SLOW_CONNECTIONS = 60
-NICENESS = 5
+NICENESS = 15
 """Beside the honest learners on the same core, who come first."""
 GARBAGE = ["", "hello", "v=0\r\n" + "a=x\r\n" * 5000, "v=0\r\nm=video 9 X 96\r\n", "\x00" * 30_000]
 
