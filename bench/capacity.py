@@ -4,6 +4,7 @@ from typing import Any
 
 from bench.crowd import Window, crowd
 from bench.figures import largest_carried, spread
+from bench.floor import FACE_MESH, measure_floor
 from bench.processes import MeasuredServer, our_server
 from bench.report import Goal, Report
 from bench.run import Run
@@ -27,6 +28,7 @@ async def capacity(run: Run) -> Report:
                 found.append(await _carried(run, server, mode, windows))
         carried = spread(found)
         window = windows.get(int(carried.median))
+        floor = await measure_floor(run.clip, FACE_MESH, run.seconds, beside=window.load_share if window else 0.0)
         rows.append(
             {
                 "mode": mode,
@@ -37,13 +39,16 @@ async def capacity(run: Run) -> Report:
                 "p95_ms": window and window.p95_ms,
                 "core_share": window and window.server_cpu_s / window.seconds,
                 "updates_per_s": window and window.updates / window.seconds / window.learners,
+                "floor_ms": floor["floor_ms"],
+                "wall": 1000 / FRAMES_PER_S / floor["floor_ms"],
             }
         )
     return Report(
         "capacity",
         f"Learners at {FRAMES_PER_S:.0f} frames a second that one core carries: p95 at most {MOST_MS:.0f} ms, and "
         f"nobody left behind (full rate: {LEAST_ANSWERED['full']:.0%} of each learner's frames answered; adaptive: "
-        f"{LEAST_ANSWERED['adaptive'] * FRAMES_PER_S:.1f} updates a second for each).",
+        f"{LEAST_ANSWERED['adaptive'] * FRAMES_PER_S:.1f} updates a second for each). `wall`: learners whose floors "
+        "alone (see there, measured just after) would fill the core at full rate.",
         rows,
         [_goal(row) for row in rows],
     )
