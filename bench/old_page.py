@@ -86,6 +86,8 @@ async def old_pages(server: MeasuredServer, clip: EncodedClip, count: int) -> As
                     await page.connected.wait()
             await asyncio.sleep(SETTLE_S)
             yield Crowd(server, pages)
+            if any(task.done() for task in running):
+                raise RuntimeError("A page lost its connection to the old transport.")
         finally:
             for task in running:
                 task.cancel()

@@ -15,7 +15,14 @@ from flask_socketio import SocketIO, emit
 from bench.rivals.judging import Judge
 
 application = Flask(__name__)
-sockets = SocketIO(application, async_mode="threading", cors_allowed_origins="*", max_http_buffer_size=1_000_000)
+# A learner's frames one after the other: the same FaceMesh in two threads at once ends the process.
+sockets = SocketIO(
+    application,
+    async_mode="threading",
+    async_handlers=False,
+    cors_allowed_origins="*",
+    max_http_buffer_size=1_000_000,
+)
 judges: dict[str, Judge] = {}
 
 
