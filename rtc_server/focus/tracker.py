@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
+from rtc_server.focus.company import Company
 from rtc_server.focus.decision import Decision
 from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face
 from rtc_server.focus.measurement import FaceMeasurement, measure
@@ -17,8 +18,6 @@ from rtc_server.focus.watch import Watch
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
-COMPANY_S = 0.4
-"""A second face must stay so long to be a second person."""
 
 
 class FocusTracker:
@@ -30,6 +29,7 @@ class FocusTracker:
         self._watch = Watch()
         self._decision = Decision(policy)
         self._accumulator = Accumulator()
+        self._company = Company(self._accumulator.add_multiple_faces)
         self._perclos = Perclos()
         self._judgement: Judgement | None = None
         self._blind_since_s: float | None = None
@@ -37,9 +37,7 @@ class FocusTracker:
         self._blind_reason = Reason.NO_FRAMES
         self._paused = False
         self._down_since_s: float | None = None
-        self._company_since_s: float | None = None
         self._calibrator: Calibrator | None = None
-        self._company_booked_s = 0.0
         self._now_s = 0.0
         self._snapshot = FocusSnapshot(
             media_time_s=0.0,
@@ -79,7 +77,7 @@ class FocusTracker:
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
         for span in self._decision.step(at_s, kind):
             self._accumulator.add(span)
-        self._count_company(count, at_s)
+        self._company.count(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
         if measured and eyes_seen and self._calibrator:
@@ -197,24 +195,11 @@ class FocusTracker:
                 return FocusState.FOCUSED, Reason.ON_DESK
         return judgement.state, judgement.reason
 
-    def _count_company(self, count: int, at_s: float) -> None:
-        if count < 2:
-            self._company_since_s = None
-            return
-        if self._company_since_s is None:
-            self._company_since_s = self._company_booked_s = at_s
-        if at_s - self._company_since_s >= COMPANY_S:
-            self._accumulator.add_multiple_faces(self._company_booked_s, at_s)
-            self._company_booked_s = at_s
-
-    @property
-    def _second_person(self) -> bool:
-        return self._company_since_s is not None and self._company_booked_s > self._company_since_s
-
     def _go_blind(self, since_s: float, reason: Reason) -> None:
         for span in self._decision.close():
             self._accumulator.add(span)
-        self._company_since_s = self._down_since_s = self._judgement = None
+        self._down_since_s = self._judgement = None
+        self._company.lose_sight()
         self._blind_since_s, self._blind_reason = since_s, reason
 
     def _see_again(self, at_s: float) -> None:
@@ -268,5 +253,5 @@ class FocusTracker:
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
             changing=self._decision.changing,
-            second_person=self._second_person,
+            second_person=self._company.present,
         )
