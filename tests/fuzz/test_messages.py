@@ -104,6 +104,10 @@ OTHER_CHUNKS = [
 ]
 
 
+PARAMETER_WITHOUT_LENGTH = _chunk(4, struct.pack("!HH", 1, 0) + b"beat")
+"""Found here: aiortc reads it for ever."""
+
+
 class Wire:
     """A DTLS transport that takes everything and says nothing."""
 
@@ -116,7 +120,10 @@ class Wire:
     async def _send_data(self, data: bytes) -> None: ...
 
 
-@fuzzed(st.lists(data_chunk() | data_chunk() | damaged_bytes(OTHER_CHUNKS), max_size=30), corpus=[OTHER_CHUNKS])
+@fuzzed(
+    st.lists(data_chunk() | data_chunk() | damaged_bytes(OTHER_CHUNKS), max_size=30),
+    corpus=[OTHER_CHUNKS, [PARAMETER_WITHOUT_LENGTH]],
+)
 def test_data_in_any_order_and_shape_is_survived(chunks: list[bytes]) -> None:
     asyncio.run(_associated(chunks))
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from aiortc.rtcsctptransport import DataChunk, SackChunk, serialize_packet
+from aiortc import rtcsctptransport
+from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk, serialize_packet
 from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
@@ -220,6 +221,16 @@ def test_the_span_of_gap_blocks() -> None:
     assert gap_span(sack(*[(1, 65_535)] * 100)) == 6_553_500
     for length in range(40):
         gap_span(sack((1, 65_535), (2, 3))[:length])
+
+
+@pytest.mark.parametrize("length", [0, 3])
+@pytest.mark.parametrize("kind", [rtcsctptransport.HeartbeatChunk, rtcsctptransport.ReconfigChunk])
+def test_a_parameter_that_does_not_get_past_itself_drops_its_packet(kind: type[Chunk], length: int) -> None:
+    chunk = struct.pack("!BBHHH", kind.type, 0, 12, 1, length) + bytes(4)
+    header = struct.pack("!HHL", 5000, 5000, 1)
+    checksum = struct.pack("<L", rtcsctptransport.crc32c(header + bytes(4) + chunk))
+    with pytest.raises(ValueError, match="shorter than its header"):
+        rtcsctptransport.parse_packet(header + checksum + chunk)
 
 
 async def test_wide_gap_blocks_cost_nothing(live: Live) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 
-from aiortc import RTCSctpTransport
+from aiortc import RTCSctpTransport, rtcsctptransport
 
 MAX_GAP_SPAN = 4096
 """Sequence numbers that a SACK's gap blocks may cover together; aiortc visits each (up to a second a packet)."""
@@ -15,9 +15,29 @@ MAX_CHANNELS = 16
 
 _COMMON_HEADER_BYTES = 12
 _SHORTEST_WITH_GAP_BYTES = _COMMON_HEADER_BYTES + 20
+_PARAMETER_HEADER_BYTES = 4
 _SACK = 3
 
 logger = logging.getLogger(__name__)
+
+_decode_params = rtcsctptransport.decode_params
+
+
+def _decode_sound_params(body: bytes) -> list[tuple[int, bytes]]:
+    """Raises ValueError for a parameter shorter than its own header (RFC 9260, 3.2.1), which drops the packet.
+
+    aiortc does not get past one whose length is 0: the server would stand still, and its memory fill up.
+    """
+    position = 0
+    while position <= len(body) - _PARAMETER_HEADER_BYTES:
+        length = int.from_bytes(body[position + 2 : position + 4], "big")
+        if length < _PARAMETER_HEADER_BYTES:
+            raise ValueError("an SCTP parameter is shorter than its header")
+        position += length + 3 & ~3
+    return _decode_params(body)
+
+
+rtcsctptransport.decode_params = _decode_sound_params
 
 
 def guard_data(sctp: RTCSctpTransport, on_abuse: Callable[[], None]) -> None:
