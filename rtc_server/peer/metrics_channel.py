@@ -13,6 +13,7 @@ from aiortc.exceptions import InvalidStateError
 from pydantic import ValidationError
 
 from rtc_server.peer.aiortc_guard import send_now
+from rtc_server.peer.allowance import Allowance
 from rtc_server.peer.messages import (
     CLIENT_MESSAGE,
     MAX_MESSAGE_BYTES,
@@ -46,10 +47,10 @@ class MetricsChannel:
         self._now = now
         self._focus: RTCDataChannel | None = None
         self._control: RTCDataChannel | None = None
-        self._messages_per_s = messages_per_s
-        self._burst = max(1.0, BURST_S * messages_per_s)
-        self._allowance = self._burst
-        self._allowance_at = now()
+        burst = max(1.0, BURST_S * messages_per_s)
+        self._messages = Allowance(messages_per_s, burst)
+        self._one_message_s = 1 / messages_per_s
+        self._flood_s = burst / messages_per_s
 
     def add(self, channel: RTCDataChannel) -> None:
         """Take a channel that the client made; one that is none of ours is closed."""
@@ -90,13 +91,11 @@ class MetricsChannel:
         return self._control is not None
 
     def _received(self, data: str | bytes) -> None:
-        now = self._now()
-        self._allowance = min(self._burst, self._allowance + (now - self._allowance_at) * self._messages_per_s) - 1
-        self._allowance_at = now
-        if self._allowance < -self._burst:
+        too_early_s = self._messages.owe(self._now())
+        if too_early_s > self._flood_s:
             self._on_flood()
-        elif self._allowance < 0:
-            if self._allowance >= -1:
+        elif too_early_s > 0:
+            if too_early_s <= self._one_message_s:
                 self._refuse("rate_limited", "Too many messages; they are not heard until you send fewer.")
         else:
             self._read(data)
