@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.crowd import Window, crowd
+from bench.crowd import SPREAD, Window, crowd
 from bench.figures import largest_carried, spread
 from bench.floor import FACE_MESH, measure_floor
 from bench.processes import MeasuredServer, our_server
@@ -48,7 +48,7 @@ async def capacity(run: Run) -> Report:
         f"Learners at {FRAMES_PER_S:.0f} frames a second that one core carries: p95 at most {MOST_MS:.0f} ms, and "
         f"nobody left behind (full rate: {LEAST_ANSWERED['full']:.0%} of each learner's frames answered; adaptive: "
         f"{LEAST_ANSWERED['adaptive'] * FRAMES_PER_S:.1f} updates a second for each). `wall`: learners whose floors "
-        "alone (see there, measured just after) would fill the core at full rate.",
+        f"alone (see there, measured just after) would fill the core at full rate. {SPREAD}",
         rows,
         [_goal(row) for row in rows],
     )

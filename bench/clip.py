@@ -11,7 +11,7 @@ import numpy as np
 
 from rtc_server.media.clip import Clip
 from rtc_server.media.face_landmarker import FaceLandmarker
-from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip, encode_clip
+from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip, EncodedPicture, encode_clip
 from tests.focus.sitter import Pose, Sitter
 
 SITTER_S = 20.0
@@ -26,6 +26,20 @@ def bench_clip(path: Path | None) -> EncodedClip:
         return encode_clip(sitter())
     with Clip(path) as clip:
         return encode_clip(clip.frames(FRAMES_PER_S))
+
+
+def beginning_at(clip: EncodedClip, index: int) -> EncodedClip:
+    """The same round of pictures, sent from picture `index`, a keyframe, on."""
+    first_s = clip.pictures[index].time_s if index else 0.0
+    return EncodedClip(
+        tuple(
+            EncodedPicture(picture.data, (picture.time_s - first_s) % clip.duration_s, picture.keyframe)
+            for picture in clip.pictures[index:] + clip.pictures[:index]
+        ),
+        clip.duration_s,
+        clip.width,
+        clip.height,
+    )
 
 
 def clip_name(path: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.crowd import Window, crowd
+from bench.crowd import SPREAD, Window, crowd
 from bench.figures import spread
 from bench.floor import FACE_MESH, measure_floor
 from bench.processes import our_server
@@ -20,7 +20,8 @@ async def cost(run: Run) -> Report:
         "cost",
         "The server's whole CPU, RTP, DTLS, data channel and database included, for each frame: at full rate for each "
         "analysed frame, adaptively for each received one. `floor`: see there, with the stock FaceMesh, measured "
-        "just after on the same core, with the load's core kept as busy as the load kept it. Milliseconds of CPU.",
+        "just after on the same core, with the load's core kept as busy as the load kept it. Milliseconds of CPU. "
+        f"{SPREAD}",
         rows,
         [_goal(rows, "full", FULL_AIM), _goal(rows, "adaptive", ADAPTIVE_AIM)],
     )

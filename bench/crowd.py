@@ -1,4 +1,9 @@
-"""Many learners at one server, and what they saw of it in a window of time."""
+"""Many learners at one server, and what they saw of it in a window of time.
+
+Real learners' cameras know nothing of each other. Nor may the load's: learners who all began the clip as they came
+would send their pictures in heaps, and whoever is last in a heap waits for it. So their pictures are spread evenly
+over a frame's time, and each begins elsewhere in the clip; the same for every server that is measured.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,11 +14,12 @@ from typing import Protocol
 
 import aiohttp
 
+from bench.clip import beginning_at
 from bench.figures import percentile
 from bench.processes import SECRET, MeasuredServer
 from rtc_server.learner import Learner
 from rtc_server.publisher.clip_track import ClipTrack
-from rtc_server.publisher.encoded_clip import EncodedClip
+from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
 from rtc_server.publisher.published_learner import PublishedLearner, Update
 from rtc_server.signalling.auth import mint_token
 
@@ -23,8 +29,27 @@ Answer = tuple[float, float]
 RewriteAnswer = Callable[[str], Awaitable[str]]
 
 CONNECT_TIMEOUT_S = 60.0
+SPREAD = "Learners' pictures are spread evenly over a frame's time, and each learner begins elsewhere in the clip."
+"""What a report says of its load."""
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples lie evenly between whole numbers, however many of them there are."""
 SETTLE_S = 3.0
 """From everyone connected to the first measurement: the start's own costs are over, and decisions are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where in a frame's time, and where in the clip, one of the load's learners begins."""
+
+    phase_s: float
+    picture: int
+    """Index of a keyframe."""
+
+    @classmethod
+    def of(cls, learner: int, clip: EncodedClip) -> "Start":
+        """learner: counted from 0."""
+        share = learner * GOLDEN % 1
+        return cls(share / FRAMES_PER_S, clip.keyframe_before(int(share * len(clip.pictures))))
 
 
 class Member(Protocol):
@@ -143,7 +168,7 @@ async def crowd(
     leaving = asyncio.Event()
     gate = asyncio.Semaphore(4)
     async with aiohttp.ClientSession() as http:
-        members = [_member(http, server, clip, user, rewrite_answer) for user in range(first_user, first_user + count)]
+        members = [_member(http, server, clip, index, first_user + index, rewrite_answer) for index in range(count)]
         running = [asyncio.create_task(member.learner.run(leaving, gate)) for member in members]
         try:
             await _all_connected(members, running)
@@ -158,6 +183,7 @@ def _member(
     http: aiohttp.ClientSession,
     server: MeasuredServer,
     clip: EncodedClip,
+    index: int,
     user: int,
     rewrite_answer: RewriteAnswer | None,
 ) -> WebRtcMember:
@@ -169,7 +195,8 @@ def _member(
             answers.append((update.arrived, update.latency_ms))
 
     token = mint_token(SECRET, Learner(user, 1), audience="rtc-server", ttl_s=24 * 3600)
-    track = ClipTrack(clip, loop=True)
+    start = Start.of(index, clip)
+    track = ClipTrack(beginning_at(clip, start.picture), loop=True, phase_s=start.phase_s)
     learner = PublishedLearner(http, server.url, token, track, on_update=keep, rewrite_answer=rewrite_answer)
     return WebRtcMember(learner, answers)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from bench.crowd import Crowd, Window, crowd
+from bench.crowd import SPREAD, Crowd, Window, crowd
 from bench.figures import spread
 from bench.processes import ROOT, SECRET, MeasuredServer, our_server
 from bench.report import Goal, Report
@@ -47,7 +47,7 @@ async def hostile(run: Run) -> Report:
         f"peace and then under attack, {run.runs} times in turn. Strangers, from one address, all at once: junk "
         "datagrams to every media port, slow requests, requests without a right. Everybody: the same, and learners "
         "with good tokens who offer garbage, offer without end, flood their channels, send 300 streams, jump, trickle "
-        "without end, and send 120 frames a second. Core: the share of one that the server uses.",
+        f"without end, and send 120 frames a second. Core: the share of one that the server uses. {SPREAD}",
         [_row("in peace", quiet), *(_row(name, windows) for name, windows in attacked.items())],
         [goal for name, windows in attacked.items() for goal in _goals(name, quiet, windows)],
     )

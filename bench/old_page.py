@@ -14,8 +14,10 @@ import aiohttp
 import av
 import cv2
 
-from bench.crowd import SETTLE_S, Answer, Crowd
+from bench.clip import beginning_at
+from bench.crowd import SETTLE_S, Answer, Crowd, Start
 from bench.processes import MeasuredServer
+from rtc_server.publisher.clip_track import next_in_phase
 from rtc_server.publisher.encoded_clip import EncodedClip
 
 JPEG_QUALITY = 80
@@ -25,11 +27,15 @@ OPEN, PING, PONG, MESSAGE = "0", "2", "3", "42"
 class OldPage:
     """One learner at the old page."""
 
-    def __init__(self, images: list[str], times_s: list[float], round_s: float) -> None:
+    def __init__(self, clip: EncodedClip, start: Start) -> None:
         self.answers: list[Answer] = []
         self.frames_sent = 0
         self.connected = asyncio.Event()
-        self._images, self._times_s, self._round_s = images, times_s, round_s
+        images = jpegs(clip)
+        self._images = images[start.picture :] + images[: start.picture]
+        self._times_s = [picture.time_s for picture in beginning_at(clip, start.picture).pictures]
+        self._round_s = clip.duration_s
+        self._phase_s = start.phase_s
         self._bytes = 0
         self._sent_at: dict[int, float] = {}
 
@@ -46,7 +52,7 @@ class OldPage:
                 await self._send(socket)
 
     async def _send(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        started = monotonic()
+        started = next_in_phase(self._phase_s, monotonic())
         while True:
             round_, index = divmod(self.frames_sent, len(self._images))
             due = started + round_ * self._round_s + self._times_s[index]
@@ -75,9 +81,7 @@ class OldPage:
 @asynccontextmanager
 async def old_pages(server: MeasuredServer, clip: EncodedClip, count: int) -> AsyncIterator[Crowd]:
     """As `bench.crowd.crowd`, for the old transport."""
-    images = jpegs(clip)
-    times_s = [picture.time_s for picture in clip.pictures]
-    pages = [OldPage(images, times_s, clip.duration_s) for _ in range(count)]
+    pages = [OldPage(clip, Start.of(index, clip)) for index in range(count)]
     async with aiohttp.ClientSession() as http:
         running = [asyncio.create_task(page.run(http, server.url)) for page in pages]
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bench.crowd import Crowd, Window, crowd
+from bench.crowd import SPREAD, Crowd, Window, crowd
 from bench.figures import largest_carried
 from bench.old_page import old_pages
 from bench.processes import ROOT, MeasuredServer, our_server, running
@@ -64,7 +64,7 @@ async def peers(run: Run) -> Report:
         f"{MOST_MS:.0f} ms and {LEAST_ANSWERED:.0%} of each learner's frames answered (adaptive: 5 a second). "
         "For each learner: percent of a core, kbit/s both ways, memory added to the idle server. The old transport is "
         "rebuilt from its description: base64 JPEG over Socket.IO to Flask; plain aiortc works as its server example "
-        f"does; fastrtc as its documentation does for analysis on the server ({rival_versions()}).",
+        f"does; fastrtc as its documentation does for analysis on the server ({rival_versions()}). {SPREAD}",
         rows,
         _goals(rows),
     )

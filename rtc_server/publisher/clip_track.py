@@ -9,7 +9,7 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from rtc_server.publisher.encoded_clip import CLOCK_RATE, EncodedClip, Vp8Encoder
+from rtc_server.publisher.encoded_clip import CLOCK_RATE, FRAMES_PER_S, EncodedClip, Vp8Encoder
 
 KEYFRAMES_APART_S = 0.3
 """A request this soon after a keyframe is taken to have crossed it on the way, as browsers do."""
@@ -20,13 +20,19 @@ class ClipTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, clip: EncodedClip, *, duration_s: float | None = None, loop: bool = False) -> None:
-        """`duration_s` ends the track early; with `loop` the clip starts again from its first picture."""
+    def __init__(
+        self, clip: EncodedClip, *, duration_s: float | None = None, loop: bool = False, phase_s: float | None = None
+    ) -> None:
+        """`duration_s` ends the track early; with `loop` the clip starts again from its first picture.
+
+        phase_s: see `next_in_phase`; without it the first picture is due at once.
+        """
         super().__init__()
         self.frames_sent = 0
         self.finished = asyncio.Event()
         self._clip = clip
         self._schedule = _schedule(clip, duration_s, loop)
+        self._phase_s = phase_s
         self._started: float | None = None
         self._keyframe_wanted = False
         self._last_keyframe_s = 0.0
@@ -43,7 +49,8 @@ class ClipTrack(MediaStreamTrack):
             self.stop()
             raise MediaStreamError
         if self._started is None:
-            self._started = time.monotonic()
+            now = time.monotonic()
+            self._started = now if self._phase_s is None else next_in_phase(self._phase_s, now)
         await asyncio.sleep(self._started + due_s - time.monotonic())
         packet = av.Packet(await self._data(index, due_s))
         packet.pts = round(due_s * CLOCK_RATE)
@@ -70,6 +77,14 @@ class ClipTrack(MediaStreamTrack):
         if self._detour is None:
             return picture.data
         return await asyncio.to_thread(self._detour.encode, index, keyframe)
+
+
+def next_in_phase(phase_s: float, now: float) -> float:
+    """The next moment that lies `phase_s` after a whole number of frames' times on the clock of `now`.
+
+    Senders that start at such moments keep their distance, whenever each of them came.
+    """
+    return now + (phase_s - now) % (1 / FRAMES_PER_S)
 
 
 class _Detour:

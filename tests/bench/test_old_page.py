@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bench.crowd import Start
 from bench.old_page import OldPage, jpegs
 from tests.publisher.clips import encoded_bars
 
@@ -34,7 +35,7 @@ async def socket_io(request: web.Request) -> web.WebSocketResponse:
 
 async def test_sends_frames_and_times_their_answers() -> None:
     clip = encoded_bars(0.1, 50)
-    page = OldPage(jpegs(clip), [picture.time_s for picture in clip.pictures], clip.duration_s)
+    page = OldPage(clip, Start.of(1, clip))
     application = web.Application()
     ponged = application[PONGED] = asyncio.Event()
     application.add_routes([web.get("/socket.io/", socket_io)])

@@ -5,8 +5,8 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from rtc_server.publisher.clip_track import ClipTrack
-from rtc_server.publisher.encoded_clip import CLOCK_RATE, encode_clip
+from rtc_server.publisher.clip_track import ClipTrack, next_in_phase
+from rtc_server.publisher.encoded_clip import CLOCK_RATE, FRAMES_PER_S, encode_clip
 from tests.publisher.clips import encoded_bars
 
 FAST = 200
@@ -53,6 +53,23 @@ async def test_a_loop_goes_on_where_the_clip_would() -> None:
     assert len(packets) == 24
     assert gaps == {CLOCK_RATE // FAST}
     assert bytes(packets[10]) == clip.pictures[0].data
+
+
+@pytest.mark.parametrize("now", [0.0, 100.01, 100.03, 5e5])
+def test_two_who_keep_a_phase_keep_their_distance_whenever_they_came(now: float) -> None:
+    first, second = next_in_phase(0.0, now), next_in_phase(0.02, now + 7.77)
+
+    assert now <= first <= now + 1 / FRAMES_PER_S
+    assert (second - first) % (1 / FRAMES_PER_S) == pytest.approx(0.02)
+
+
+async def test_with_a_phase_it_starts_where_its_phase_is() -> None:
+    track = ClipTrack(encoded_bars(0.05, FAST), phase_s=0.03)
+    loop = asyncio.get_running_loop()
+    await track.recv()
+
+    assert 0.03 <= loop.time() % (1 / FRAMES_PER_S) < 0.05
+    track.stop()
 
 
 async def test_an_empty_clip_ends_at_once() -> None:
