@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,18 @@ def _busy(share: float) -> Iterator[None]:
         worker.join()
 
 
-def _loop(clip: EncodedClip, landmarks: Callable[[Any], object], seconds: float) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """From a decoded frame to landmarks."""
+
+    convert: Callable[[av.VideoFrame], Any]
+    landmarks: Callable[[Any], object]
+
+
+def _loop(clip: EncodedClip, stages: Stages, seconds: float) -> dict[str, float]:
     decoder = av.CodecContext.create("vp8", "r")
     decoder.thread_count = 1
-    to_rgb = VideoReformatter()
-    stages = [0.0, 0.0, 0.0]
+    spent = [0.0, 0.0, 0.0]
     frames = 0
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -104,14 +112,14 @@ def _loop(clip: EncodedClip, landmarks: Callable[[Any], object], seconds: float)
             begun = time.process_time()
             (frame,) = decoder.decode(av.Packet(picture.data))
             decoded = time.process_time()
-            rgb = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            converted_frame = stages.convert(frame)
             converted = time.process_time()
-            landmarks(rgb)
+            stages.landmarks(converted_frame)
             done = time.process_time()
-            for index, spent in enumerate((decoded - begun, converted - decoded, done - converted)):
-                stages[index] += spent
+            for index, stage in enumerate((decoded - begun, converted - decoded, done - converted)):
+                spent[index] += stage
             frames += 1
-    decode_ms, convert_ms, landmarks_ms = (1000 * stage / frames for stage in stages)
+    decode_ms, convert_ms, landmarks_ms = (1000 * stage / frames for stage in spent)
     return {
         "decode_ms": decode_ms,
         "convert_ms": convert_ms,
@@ -129,24 +137,28 @@ def stock_face_mesh() -> Callable[[Any], object]:
     return process
 
 
-def _our_landmarker() -> Callable[[Any], object]:
+def _stock() -> Stages:
+    to_rgb = VideoReformatter()
+    return Stages(lambda frame: to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray(), stock_face_mesh())
+
+
+def _ours() -> Stages:
     """One face followed from picture to picture, found anew when it is lost: what FaceMesh does."""
     from rtc_server.media.face_landmarker import FaceLandmarker
+    from rtc_server.media.picture import Picture
 
     landmarker = FaceLandmarker()
     region = None
 
-    def landmarks(rgb: Any) -> object:
+    def landmarks(picture: Picture) -> object:
         nonlocal region
-        picture = landmarker.picture(rgb)
         if region is None:
-            found = landmarker.find(picture)
-            region = found[0].region if found else None
+            region = next(iter(landmarker.find(picture)), None)
         face = None if region is None else landmarker.mesh(picture, region)
         region = None if face is None else face.region
         return face
 
-    return landmarks
+    return Stages(Picture, landmarks)
 
 
 def _main() -> None:
@@ -156,9 +168,9 @@ def _main() -> None:
     parser.add_argument("seconds", type=float)
     arguments = parser.parse_args()
     clip = pickle.loads(arguments.clip.read_bytes())
-    landmarks = stock_face_mesh() if arguments.landmarker == FACE_MESH else _our_landmarker()
-    _loop(clip, landmarks, min(1.0, arguments.seconds))
-    print(json.dumps(_loop(clip, landmarks, arguments.seconds)))
+    stages = _stock() if arguments.landmarker == FACE_MESH else _ours()
+    _loop(clip, stages, min(1.0, arguments.seconds))
+    print(json.dumps(_loop(clip, stages, arguments.seconds)))
 
 
 if __name__ == "__main__":

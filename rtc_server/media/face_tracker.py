@@ -7,14 +7,15 @@ a picture and next to nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtc_server.focus.observation import FaceLandmarks
-from rtc_server.media.face_landmarker import FaceLandmarker, MeshedFace, Picture, Region
-from rtc_server.media.image_quality import Box, outside
+from rtc_server.media.face_landmarker import FaceLandmarker
+from rtc_server.media.face_mesh import MeshedFace
+from rtc_server.media.image_quality import outside
+from rtc_server.media.picture import Picture
+from rtc_server.media.region import Box
 
 MAX_FACES = 4
 
@@ -34,20 +35,11 @@ SAME_FACE = 0.5
 """Two meshes that overlap by more, measured on the smaller, lie on one face."""
 
 
-@dataclass(frozen=True, slots=True)
-class FollowedFace:
-    """A face that is in the picture, and where to look for it in the next one."""
-
-    landmarks: FaceLandmarks
-    box: Box
-    region: Region
-
-
 class FaceTracker:
     """Follows up to four faces of one stream. Holds where they were; no pixels."""
 
     def __init__(self) -> None:
-        self._followed: list[FollowedFace] = []
+        self._followed: list[MeshedFace] = []
         self._searched_at_s = float("-inf")
         self._looked_at_s = float("-inf")
         self._rest_s = MIN_SEARCH_INTERVAL_S
@@ -55,7 +47,7 @@ class FaceTracker:
 
     def follow(
         self, landmarker: FaceLandmarker, picture: Picture, grid: NDArray[np.float32], media_time_s: float
-    ) -> Sequence[FollowedFace]:
+    ) -> Sequence[MeshedFace]:
         """The faces in this picture; `grid` is its `image_quality.coarse_grid`."""
         before = len(self._followed)
         self._followed = self._meshed_again(landmarker, picture)
@@ -67,18 +59,19 @@ class FaceTracker:
             self._searched_at_s, self._grid_at_search = media_time_s, grid
         return self._followed
 
-    def _meshed_again(self, landmarker: FaceLandmarker, picture: Picture) -> list[FollowedFace]:
-        still_there: list[FollowedFace] = []
+    def _meshed_again(self, landmarker: FaceLandmarker, picture: Picture) -> list[MeshedFace]:
+        still_there: list[MeshedFace] = []
         for followed in self._followed:
             _admit(landmarker.mesh(picture, followed.region), still_there)
         return still_there
 
     def _search(self, landmarker: FaceLandmarker, picture: Picture) -> None:
-        for found in landmarker.find(picture):
+        for region in landmarker.find(picture):
             if len(self._followed) == MAX_FACES:
                 return
-            if not any(followed.box.holds(found.x, found.y) for followed in self._followed):
-                _admit(landmarker.mesh(picture, found.region), self._followed)
+            x, y = region.x / picture.width, region.y / picture.height
+            if not any(followed.box.holds(x, y) for followed in self._followed):
+                _admit(landmarker.mesh(picture, region), self._followed)
 
     def _may_have_company(self, grid: NDArray[np.float32], media_time_s: float) -> bool:
         since_s = media_time_s - self._searched_at_s
@@ -112,10 +105,7 @@ def _person(face: Box) -> Box:
     return Box(face.left - 0.6 * width, face.top - 0.6 * height, face.right + 0.6 * width, 1.0)
 
 
-def _admit(face: MeshedFace | None, faces: list[FollowedFace]) -> None:
+def _admit(face: MeshedFace | None, faces: list[MeshedFace]) -> None:
     """Two regions that have run together onto one face make one face."""
-    if face is None:
-        return
-    box = Box.around(face.landmarks.points)
-    if all(other.box.overlap(box) <= SAME_FACE for other in faces):
-        faces.append(FollowedFace(face.landmarks, box, face.region))
+    if face is not None and all(other.box.overlap(face.box) <= SAME_FACE for other in faces):
+        faces.append(face)

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.media.face_tracker import FaceTracker
-from rtc_server.media.image_quality import Luma, coarse_grid, contrast, eye_strip, luma_of, measured
+from rtc_server.media.image_quality import coarse_grid, contrast, eye_strip, measured
 from rtc_server.media.landmarker_pool import LandmarkerPool
+from rtc_server.media.picture import Luma, Picture
 
 STILL_PICTURE = 0.04
 """Mean luma difference on the coarse grid up to which a picture counts as unchanged, as a share of the
 grid's own contrast, so that it means the same in the dark. Noise and coding make 0.02 to 0.04."""
 STILL_EYES = 0.12
 """The same over the strip around the eyes: noise and coding make 0.05 to 0.1, a glance or a blink 0.2 and more."""
-
-_PLANAR = frozenset({"yuv420p", "yuvj420p"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,7 @@ class FrameObserver:
     def __init__(self, pool: LandmarkerPool) -> None:
         self._pool = pool
         self._tracker = FaceTracker()
-        self._to_rgb = VideoReformatter()
-        self._to_yuv = VideoReformatter()
+        self._reformatter = VideoReformatter()
         self._grid: NDArray[np.float32] | None = None
         """Of the last frame seen, analysed or not."""
         self._analysed: _Analysed | None = None
@@ -49,27 +47,22 @@ class FrameObserver:
         self, frame: av.VideoFrame, media_time_s: float, *, skip_if_still: bool = False
     ) -> FaceObservation | None:
         """None only with `skip_if_still`, when the picture hardly differs from the one last analysed."""
-        if frame.format.name not in _PLANAR:
-            frame = self._to_yuv.reformat(frame, format="yuv420p", threads=1)
-        luma = luma_of(frame)
-        grid = coarse_grid(luma)
-        change = 0.0 if self._grid is None or self._grid is grid else _difference(grid, self._grid)
+        picture = Picture(frame, self._reformatter)
+        grid = coarse_grid(picture.luma)
+        change = 0.0 if self._grid is None else _difference(grid, self._grid)
         self._grid = grid
-        if skip_if_still and self._still(luma, grid):
+        if skip_if_still and self._still(picture.luma, grid):
             return None
-        # Converting without scaling is faster than converting less (0.5 ms against 1.4 ms at 720p):
-        # the mesh and the detector cut out and scale what they need by themselves.
-        rgb: NDArray[Any] = self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
         with self._pool.borrow() as landmarker:
-            followed = self._tracker.follow(landmarker, landmarker.picture(rgb), grid, media_time_s)
+            followed = self._tracker.follow(landmarker, picture, grid, media_time_s)
         largest = max(followed, key=attrgetter("box.area"), default=None)
-        self._analysed = _Analysed(grid, luma, largest.landmarks if largest else None)
+        self._analysed = _Analysed(grid, picture.luma, largest.landmarks if largest else None)
         return FaceObservation(
             media_time_s,
-            frame.width,
-            frame.height,
+            picture.width,
+            picture.height,
             faces=tuple(one.landmarks for one in followed),
-            quality=measured(luma, largest.box if largest else None, change),
+            quality=measured(picture.luma, largest.box if largest else None, change),
         )
 
     def _still(self, luma: NDArray[np.uint8], grid: NDArray[np.float32]) -> bool:

@@ -1,17 +1,14 @@
 """Light, focus and movement, from the luma plane as the decoder left it. Under 0.1 ms a picture."""
 
-from dataclasses import dataclass
 from math import ceil, hypot, sqrt
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks, ImageQuality
-
-Luma = NDArray[np.uint8]
-"""(height, width), one byte a pixel: the Y of YUV 4:2:0."""
+from rtc_server.media.picture import Luma
+from rtc_server.media.region import WHOLE, Box
 
 _PATCH_SAMPLES = 64
 """Samples across the face, or across the picture without one. The same for every picture size, so
@@ -22,51 +19,6 @@ _WHITE = 232
 """Luma. White is 235 in the range video is mostly coded in, give or take what coding does to it."""
 _OUTER_EYE_CORNERS = (33, 263)
 """In the mesh."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A part of the picture, in picture widths and heights; may reach beyond it."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @classmethod
-    def around(cls, points: NDArray[np.float32]) -> "Box":
-        """Around points (n, 2 or more)."""
-        left, top, *_ = np.minimum.reduce(points).tolist()
-        right, bottom, *_ = np.maximum.reduce(points).tolist()
-        return cls(left, top, right, bottom)
-
-    @property
-    def area(self) -> float:
-        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
-
-    def holds(self, x: float, y: float) -> bool:
-        return self.left <= x <= self.right and self.top <= y <= self.bottom
-
-    def overlap(self, other: "Box") -> float:
-        """Intersection over the smaller of the two: 1 when one lies within the other."""
-        shared = Box(
-            max(self.left, other.left),
-            max(self.top, other.top),
-            min(self.right, other.right),
-            min(self.bottom, other.bottom),
-        )
-        smaller = min(self.area, other.area)
-        return shared.area / smaller if smaller > 0 else 0.0
-
-
-WHOLE = Box(0.0, 0.0, 1.0, 1.0)
-
-
-def luma_of(frame: av.VideoFrame) -> Luma:
-    """The Y plane of a planar 8-bit YUV frame, not copied: valid while the frame is."""
-    plane: Any = frame.planes[0]  # a buffer, which its type does not say
-    rows = np.frombuffer(plane, np.uint8, count=plane.line_size * frame.height)
-    return rows.reshape(frame.height, plane.line_size)[:, : frame.width]
 
 
 def coarse_grid(luma: Luma) -> NDArray[np.float32]:

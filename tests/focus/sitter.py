@@ -7,6 +7,7 @@ stretched to fit. Angles are relative to the pose of the portrait itself.
 
 from dataclasses import dataclass
 
+import av
 import cv2
 import numpy as np
 import skimage.data
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks
 from rtc_server.media.face_landmarker import FaceLandmarker
+from rtc_server.media.picture import Picture
 from tests.focus.meshes import rotation
 
 Rgb = NDArray[np.uint8]
@@ -100,9 +102,9 @@ class Sitter:
 
 def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:
     """The first face's mesh, fitted twice so that its region has settled as in a video."""
-    image = landmarker.picture(np.ascontiguousarray(picture))
-    for found in landmarker.find(image):
-        face = landmarker.mesh(image, found.region)
+    image = Picture(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
+    for region in landmarker.find(image):
+        face = landmarker.mesh(image, region)
         if face:
             face = landmarker.mesh(image, face.region) or face
             return face.landmarks

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from rtc_server.focus.observation import FaceLandmarks
-from rtc_server.media.image_quality import Box, coarse_grid, eye_strip, luma_of, measured, outside
+from rtc_server.media.image_quality import coarse_grid, eye_strip, measured, outside
+from rtc_server.media.picture import Picture
+from rtc_server.media.region import Box
 from tests.media.pictures import people, yuv
 
 FACE = Box(0.25, 0.25, 0.75, 0.75)
@@ -13,13 +15,6 @@ FACE = Box(0.25, 0.25, 0.75, 0.75)
 
 def flat(value, height=480, width=640):
     return np.full((height, width), value, np.uint8)
-
-
-def test_luma_is_the_decoders_own_plane_without_its_padding():
-    frame = av.VideoFrame(358, 202, "yuv420p")  # rows are padded to 384 bytes
-    luma = luma_of(frame)
-    assert luma.shape == (202, 358)
-    assert luma.base is not None
 
 
 def test_an_even_grey_is_as_bright_as_it_is_with_no_contrast_and_nothing_sharp():
@@ -50,7 +45,7 @@ def test_the_share_of_the_face_that_is_washed_out(white, clipped):
 
 def test_a_white_picture_is_clipped_in_the_range_of_video():
     white = av.VideoFrame.from_ndarray(np.full((480, 640, 3), 255, np.uint8), format="rgb24").reformat(format="yuv420p")
-    assert measured(luma_of(white), None, 0.0).clipped == 1.0
+    assert measured(Picture(white).luma, None, 0.0).clipped == 1.0
 
 
 def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
@@ -59,7 +54,7 @@ def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
 
 
 def test_blur_takes_sharpness_away():
-    sharp = luma_of(yuv(people((200, 120)))).copy()
+    sharp = Picture(yuv(people((200, 120)))).luma.copy()
     blurred = sharp.astype(np.float32)
     for _ in range(3):
         blurred = sum(np.roll(blurred, shift, axis) for axis in (0, 1) for shift in (-3, 0, 3)) / 6
@@ -69,7 +64,7 @@ def test_blur_takes_sharpness_away():
 def test_size_alone_changes_little_by_comparison():
     large = yuv(people((200, 120)))
     small = large.reformat(320, 240)
-    one, other = (measured(luma_of(frame), FACE, 0.0) for frame in (large, small))
+    one, other = (measured(Picture(frame).luma, FACE, 0.0) for frame in (large, small))
     assert other.brightness == pytest.approx(one.brightness, rel=0.02)
     assert other.contrast == pytest.approx(one.contrast, rel=0.05)
     assert 1 / 3 < other.sharpness / one.sharpness < 3, "blur makes it a twentieth"

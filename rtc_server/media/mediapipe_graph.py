@@ -1,0 +1,124 @@
+"""MediaPipe's graphs, run on the calling thread. The only module that knows MediaPipe's bindings.
+
+They are private names of an exact version (docs/adr/0003-stateless-face-landmarker.md).
+"""
+
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _load_bindings() -> ModuleType:
+    """MediaPipe's compiled part alone: its package would import matplotlib and all its tasks (+50 MB)."""
+    name = "mediapipe.python._framework_bindings"
+    if name in sys.modules:
+        return sys.modules[name]
+    package = importlib.util.find_spec("mediapipe")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("mediapipe is not installed")
+    root = Path(package.submodule_search_locations[0])
+    library = next(iter(sorted((root / "python").glob("_framework_bindings.*"))), None)
+    spec = library and importlib.util.spec_from_file_location(name, library)
+    if not spec or not spec.loader:
+        raise ImportError("mediapipe has no _framework_bindings")
+    bindings = importlib.util.module_from_spec(spec)
+    sys.modules[name] = bindings
+    spec.loader.exec_module(bindings)
+    bindings.resource_util.set_resource_dir(str(root.parent))
+    return bindings
+
+
+_bindings: Any = _load_bindings()
+_make: Any = _bindings._packet_creator
+_read: Any = _bindings._packet_getter
+
+
+class Graph:
+    """A running graph. Used by one thread at a time, by any thread."""
+
+    def __init__(self, config: str, output: str, **flags: bool) -> None:
+        """`config` takes the stream `image`, and ends in the stream `output`; `flags` are its side packets."""
+        self._graph = _bindings.calculator_graph.CalculatorGraph(
+            graph_config=f'input_stream: "image" {config} executor {{ type: "ApplicationThreadExecutor" }}'
+        )
+        self._arrived: list[object] = []
+        self._graph.observe_output_stream(output, self._arrive, False)
+        self._graph.start_run({name: _make.create_bool(value) for name, value in flags.items()})
+        self._step = 0
+
+    def run(self, rgb: NDArray[np.uint8]) -> object | None:
+        """What comes out for `rgb` (height, width, 3), as a packet; None for nothing.
+
+        Another Python thread may run meanwhile. `rgb` is not copied unless its rows are padded, and not to be
+        changed any more.
+        """
+        rgb = np.ascontiguousarray(rgb)
+        rgb.flags.writeable = False
+        image = _make._create_image_frame_from_pixel_data(_bindings.image_frame.ImageFormat.SRGB, rgb, False)
+        self._arrived.clear()
+        self._step += 1
+        self._graph.add_packet_to_input_stream("image", image.at(self._step))
+        self._graph.wait_until_idle()
+        return self._arrived[0] if self._arrived else None
+
+    def close(self) -> None:
+        self._graph.close()
+
+    def _arrive(self, _stream: str, packet: object) -> None:
+        self._arrived.append(packet)
+
+
+def message(packet: object) -> bytes:
+    """The protobuf message in it, serialised."""
+    return bytes(_read._get_serialized_proto(packet))
+
+
+def messages(packet: object) -> list[bytes]:
+    """Each of those in it, serialised."""
+    return list(_read._get_serialized_proto_list(packet))
+
+
+def expanded(config: str) -> str:
+    """`config` in text form, with each subgraph replaced by what the wheel says it is made of."""
+    validated = _bindings.validated_graph_config.ValidatedGraphConfig()
+    validated.initialize(graph_config=config)
+    return str(validated.text_config)
+
+
+_NOISE = (
+    b"inference_feedback_manager.cc",
+    b"landmark_projection_calculator.cc",
+    b"Created TensorFlow Lite XNNPACK delegate",
+    b"before absl::InitializeLog()",
+)
+_stderr_is_ours = threading.Lock()
+
+
+@contextmanager
+def without_native_noise() -> Iterator[None]:
+    """Hold back standard error, then write out all of it but the lines MediaPipe says at every start.
+
+    It has no switch for them. Anything else written meanwhile comes out late, and is not lost.
+    """
+    with _stderr_is_ours:
+        real, held = os.dup(2), os.memfd_create("stderr")
+        try:
+            os.dup2(held, 2)
+            try:
+                yield
+            finally:
+                os.dup2(real, 2)
+                os.lseek(held, 0, os.SEEK_SET)
+                with os.fdopen(held, "rb") as lines:
+                    os.write(2, b"".join(line for line in lines if not any(noise in line for noise in _NOISE)))
+        finally:
+            os.close(real)

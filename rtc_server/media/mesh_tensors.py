@@ -1,0 +1,92 @@
+"""The face mesh's output: seven tensors, and the landmarks they make together.
+
+They are the whole mesh, then the lips, the surroundings of either eye and the irises, each seen more
+closely, then the face flag. A closer look gives x and y, and replaces those of the mesh; an iris gets the
+mean depth of the rim of its eye. Which landmarks it replaces is read from MediaPipe's own graph.
+"""
+
+import re
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtc_server.media.mediapipe_graph import expanded
+
+LANDMARKS: Final = 478
+IRISES: Final = slice(468, 478)
+_IRIS_LANDMARKS = 5
+"""Each."""
+
+_REFINEMENT_GRAPH = """
+input_stream: "inferred"
+node { calculator: "TensorsToFaceLandmarksWithAttention"
+       input_stream: "TENSORS:inferred" output_stream: "LANDMARKS:landmarks" }
+"""
+
+
+class MeshTensors:
+    """Reads them from the message they come in, whose form is the same for every picture."""
+
+    def __init__(self, inferred: bytes) -> None:
+        """`inferred` is any such message, serialised.
+
+        :raises ValueError: it holds something else.
+        """
+        *parts, flag = _arrays(inferred)
+        looks = re.split(r"\brefinement {", expanded(_REFINEMENT_GRAPH))[1:]
+        if len(parts) != len(looks):
+            raise ValueError(f"The face mesh gave {len(parts) + 1} tensors instead of {len(looks) + 1}.")
+        self._size = len(inferred)
+        self._parts, self._flag = parts, flag
+        self._order = np.zeros((3, LANDMARKS), np.intp)
+        """Where x, y and z of each landmark lie among the numbers of all parts."""
+        rims, first = [], 0
+        for part, look in zip(parts, looks, strict=True):
+            landmarks, rim = _numbers("indexes_mapping", look), _numbers("indexes_for_average", look)
+            numbers = (part.stop - part.start) // 4
+            axes = numbers // len(landmarks)
+            self._order[:axes, landmarks] = np.arange(first, first + numbers).reshape(-1, axes).T
+            first += numbers
+            rims += [rim] if rim else []
+        self._rims = np.array(rims)
+
+    def show_a_face(self, inferred: bytes) -> bool:
+        """Whether the network is rather sure than not that it was given a face."""
+        return bool(np.frombuffer(inferred[self._flag], "<f4")[0] > 0)
+
+    def landmarks(self, inferred: bytes) -> NDArray[np.float32]:
+        """(3, 478): x, y and z in pixels of the network's input."""
+        assert len(inferred) == self._size
+        points = np.frombuffer(b"".join([inferred[part] for part in self._parts]), "<f4").take(self._order)
+        depths = np.add.reduce(points[2].take(self._rims), axis=1) / self._rims.shape[1]
+        points[2, IRISES] = depths.repeat(_IRIS_LANDMARKS)
+        return points
+
+
+def _numbers(field: str, text: str) -> list[int]:
+    return [int(number) for number in re.findall(rf"{field}: (\d+)", text)]
+
+
+def _arrays(inferred: bytes) -> list[slice]:
+    """Where the arrays lie in a serialised `EmbeddingResult`: each within a list of floats within an embedding."""
+    places = []
+    embedding = 0
+    while embedding < len(inferred):
+        inside = _content(inferred, embedding)
+        floats = _content(inferred, inside.start)
+        places.append(_content(inferred, floats.start))
+        embedding = inside.stop
+    return places
+
+
+def _content(message: bytes, field: int) -> slice:
+    """Where the content of the length-delimited field lies that begins at `field` (protobuf's wire format)."""
+    at, length, shift = field + 1, 0, 0
+    while True:
+        byte = message[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return slice(at, at + length)

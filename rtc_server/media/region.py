@@ -1,0 +1,58 @@
+"""Parts of a picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A turned square, in pixels: where to look for one face. May reach beyond the picture."""
+
+    x: float
+    """Of its middle, from the picture's left edge."""
+    y: float
+    """From its top edge."""
+    size: float
+    """Length of a side."""
+    turn_rad: float
+    """From the picture's upright, clockwise as seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright part, in picture widths and heights; may reach beyond the picture."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def around(cls, points: NDArray[np.float32]) -> "Box":
+        """Around points (n, 2 or more)."""
+        left, top, *_ = np.minimum.reduce(points).tolist()
+        right, bottom, *_ = np.maximum.reduce(points).tolist()
+        return cls(left, top, right, bottom)
+
+    @property
+    def area(self) -> float:
+        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
+
+    def holds(self, x: float, y: float) -> bool:
+        return self.left <= x <= self.right and self.top <= y <= self.bottom
+
+    def overlap(self, other: "Box") -> float:
+        """Intersection over the smaller of the two: 1 when one lies within the other."""
+        shared = Box(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+        smaller = min(self.area, other.area)
+        return shared.area / smaller if smaller > 0 else 0.0
+
+
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
