@@ -49,9 +49,29 @@ _positions = np.array(
 CANONICAL_FACE = _positions - _positions.mean(axis=0)
 """(33, 3): where they are on the mean face, about their own mean."""
 
-LEAST_SQUARES = CANONICAL_FACE @ np.linalg.inv(CANONICAL_FACE.T @ CANONICAL_FACE)
-"""(33, 3): seen.T @ LEAST_SQUARES is the linear map that best takes the mean face to the points seen."""
-
 EYE_POINTS = np.array([33, 133, 159, 145, 468, 263, 362, 386, 374, 473], dtype=np.intp)
 """Of the eye on the picture's left, then of the other: outer corner, inner corner, middle of the upper
 lid's margin, middle of the lower lid's, centre of the iris."""
+
+USED_POINTS = np.concatenate([STABLE_POINTS, EYE_POINTS])
+"""(43,): all of the mesh that a measurement reads."""
+
+_LEAST_SQUARES = np.linalg.inv(CANONICAL_FACE.T @ CANONICAL_FACE) @ CANONICAL_FACE.T
+_EYE = np.array(
+    (  # outer corner, inner corner, upper lid, lower lid, iris
+        (-1.0, 1.0, 0.0, 0.0, 0.0),
+        (-0.5, -0.5, 1.0, 0.0, 0.0),
+        (0.0, 0.0, -1.0, 1.0, 0.0),
+        (-0.5, -0.5, 0.0, 0.0, 1.0),
+    )
+)
+FACE_VECTORS = np.block(
+    [
+        [_LEAST_SQUARES, np.zeros((3, len(EYE_POINTS)))],
+        [np.zeros((2 * len(_EYE), len(STABLE_POINTS))), np.kron(np.eye(2), _EYE)],
+    ]
+)
+"""(11, 43): all that is computed of the used points, in one product. Rows 0 to 2 give where the linear map
+that best takes the mean face to the points seen takes its x, y and z axis. Then four of each eye: from the
+outer corner to the inner one; from the middle between them to the upper lid; from the upper lid to the
+lower; and from that middle to the iris."""

@@ -7,7 +7,6 @@ enough (the change is dated back to when they left). Each verdict counts towards
 over its own dwell, so a blink on the way to a look aside neither delays nor makes the change.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rtc_server.focus.policy import Policy
@@ -44,34 +43,36 @@ class Decision:
     _pending: dict[Kind, float] | None = None
     """Seconds of each verdict since they left the current state."""
 
-    def step(self, at_s: float, kind: Kind) -> Iterator[Span]:
-        """The verdict on the frame at `at_s`. Yields what is settled by it."""
+    def step(self, at_s: float, kind: Kind) -> Span | None:
+        """The verdict on the frame at `at_s`. Gives what is settled by it."""
         if self._last is None:
             self._since_s, self._pending = at_s, {}
-        elif self._last == self.current and self._pending is None:
-            yield from self._settle(at_s, self.current)
         elif self._pending is not None:
             self._pending[self._last] = self._pending.get(self._last, 0.0) + at_s - self._last_s
             chosen = self._confirmed()
             if chosen is not None:
                 self.current, self._pending = chosen, None
-                yield from self._settle(at_s, chosen)
-        if self.current is not None:
-            if kind == self.current:
-                self._pending = None
-                yield from self._settle(at_s, kind)
-            elif self._pending is None:
-                self._pending = {}
         self._last_s, self._last = at_s, kind
+        if self.current is None:
+            return None
+        if kind == self.current:
+            self._pending = None
+        elif self._pending is None:
+            self._pending = {}  # up to here it was as before
+        else:
+            return None
+        return self._settle(at_s, self.current)
 
-    def close(self) -> Iterator[Span]:
+    def close(self) -> Span | None:
         """No more frames for now: what is held back goes to the current state, or to the likeliest."""
+        settled = None
         if self._last is not None:
             kind = self.current
             if kind is None:
                 kind = self._likeliest() or self._last
-            yield from self._settle(self._last_s, kind)
+            settled = self._settle(self._last_s, kind)
         self.current = self._last = self._pending = None
+        return settled
 
     @property
     def live(self) -> Kind | None:
@@ -88,10 +89,9 @@ class Decision:
         """Media time of the last frame; None when there is none to continue from."""
         return self._last_s if self._last is not None else None
 
-    def _settle(self, until_s: float, kind: Kind) -> Iterator[Span]:
-        if until_s > self._since_s:
-            yield Span(self._since_s, until_s, *kind)
-            self._since_s = until_s
+    def _settle(self, until_s: float, kind: Kind) -> Span | None:
+        since_s, self._since_s = self._since_s, until_s
+        return Span(since_s, until_s, *kind) if until_s > since_s else None
 
     def _confirmed(self) -> Kind | None:
         pending = self._pending or {}

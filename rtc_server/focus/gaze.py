@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from rtc_server.focus.head_pose import HeadPose
+from rtc_server.focus.rotation import dot
 from rtc_server.focus.state import Angles
 
 EYEBALL_RADIUS = 0.117
@@ -56,34 +57,37 @@ class Gaze:
 
 def gaze(pose: HeadPose) -> Gaze:
     """Both eyes of a posed mesh, weighed by how well each is seen."""
-    in_head = (pose.eyes @ pose.rotation).tolist()
-    in_camera = pose.eyes.tolist()
-    (ax, ay, az), (bx, by, bz), _ = pose.rotation.tolist()
-    yaws, pitches, apertures, weights = [], [], [], []
-    for side, first in ((-1, 0), (1, 5)):
-        outer, inner, upper, lower, iris = in_head[first : first + 5]
-        seen_x, seen_y, _ = in_camera[first + 4]
-        x, y, z = ((outer[i] + inner[i]) / 2 for i in range(3))
-        cy, cz = y - PUPIL_HEIGHT, z + EYEBALL_DEPTH
-        dx = (seen_x - ax * x - ay * cy - az * cz) / EYEBALL_RADIUS
-        dy = (seen_y - bx * x - by * cy - bz * cz) / EYEBALL_RADIUS
-        size = math.hypot(dx, dy)
-        if size > _MAX_SINE:
-            dx, dy = dx * _MAX_SINE / size, dy * _MAX_SINE / size
-        yaws.append(math.degrees(math.atan2(dx, math.sqrt(1 - dx * dx - dy * dy))))
-        head = pose.angles.pitch_deg
-        by_iris = (math.degrees(math.asin(-dy)) - head) / IRIS_GAIN_DOWN
-        by_lid = (y - upper[1] - LID_HEIGHT) / LID_TRAVEL
-        pitches.append(head + IRIS_SHARE * by_iris + (1 - IRIS_SHARE) * by_lid)
-        apertures.append((lower[1] - upper[1]) / max(math.dist(outer[:2], inner[:2]), 1e-6))
-        nearer = 0.5 - side * pose.angles.yaw_deg / (2 * FULLY_SIDED_DEG)
-        plausible = 1 - (abs(iris[0] - x) / STRAY_IRIS) ** 4
-        weights.append(max(0.01, min(1.0, nearer)) * max(0.02, plausible))
-    total = sum(weights)
-    left, right = weights[0] / total, weights[1] / total
+    nearer = pose.angles.yaw_deg / (2 * FULLY_SIDED_DEG)
+    left_yaw, left_pitch, left_aperture, left_seen = _eye(pose, 0, 0.5 + nearer)
+    right_yaw, right_pitch, right_aperture, right_seen = _eye(pose, 1, 0.5 - nearer)
+    total = left_seen + right_seen
+    left, right = left_seen / total, right_seen / total
     return Gaze(
-        angles=Angles(left * yaws[0] + right * yaws[1], left * pitches[0] + right * pitches[1]),
-        apertures=(apertures[0], apertures[1]),
+        angles=Angles(left * left_yaw + right * right_yaw, left * left_pitch + right * right_pitch),
+        apertures=(left_aperture, right_aperture),
         weights=(left, right),
         trust=min(1.0, total),
+    )
+
+
+def _eye(pose: HeadPose, side: int, nearer: float) -> tuple[float, float, float, float]:
+    """Yaw and pitch of its gaze, its aperture, and 0 to 1 how well it is seen."""
+    right, down, back = pose.rotation
+    corners, lid, opening, iris = pose.eyes[side]
+    # From the ball's centre to the iris, against the ball's radius.
+    x = (iris[0] + PUPIL_HEIGHT * down[0] - EYEBALL_DEPTH * back[0]) / EYEBALL_RADIUS
+    y = (iris[1] + PUPIL_HEIGHT * down[1] - EYEBALL_DEPTH * back[1]) / EYEBALL_RADIUS
+    sine = math.hypot(x, y)
+    if sine > _MAX_SINE:
+        x, y = x * _MAX_SINE / sine, y * _MAX_SINE / sine
+    head = pose.angles.pitch_deg
+    by_iris = (math.degrees(math.asin(-y)) - head) / IRIS_GAIN_DOWN
+    by_lid = (-dot(lid, down) - LID_HEIGHT) / LID_TRAVEL
+    width = math.hypot(dot(corners, right), dot(corners, down))
+    plausible = 1 - (dot(iris, right) / STRAY_IRIS) ** 4
+    return (
+        math.degrees(math.atan2(x, math.sqrt(1 - x * x - y * y))),
+        head + IRIS_SHARE * by_iris + (1 - IRIS_SHARE) * by_lid,
+        dot(opening, down) / max(width, 1e-6),
+        max(0.01, min(1.0, nearer)) * max(0.02, plausible),
     )

@@ -15,72 +15,53 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtc_server.focus.canonical_face import EYE_POINTS, LEAST_SQUARES, STABLE_POINTS
+from rtc_server.focus.canonical_face import FACE_VECTORS, USED_POINTS
+from rtc_server.focus.rotation import Rotation, Vector, nearest_rotation
 from rtc_server.focus.state import Angles
 
-_USED = np.concatenate([STABLE_POINTS, EYE_POINTS])
-_STABLE = len(STABLE_POINTS)
-_FIT_AND_MIDDLE = np.column_stack([LEAST_SQUARES, np.full(_STABLE, 1 / _STABLE)])
-"""(33, 4): takes the stable points to their linear map, and to their mean, in one go."""
 
-Matrix = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class HeadPose:
     """One head's place and turn."""
 
     angles: Angles
-    rotation: Matrix
-    """(3, 3): from the head's frame to that of a camera which looks straight at the face."""
+    rotation: Rotation
+    """From the head's frame to that of a camera which looks straight at the face."""
     scale_px: float
     """Length of the canonical face's unit (outer eye corners) in pixels, unforeshortened."""
-    eyes: Matrix
-    """(10, 3): `EYE_POINTS` in that camera frame, in canonical units, about the stable points' mean."""
+    eyes: tuple[list[Vector], list[Vector]]
+    """Of the eye on the picture's left and of the other, the four of `FACE_VECTORS`: in that camera frame, in
+    canonical units."""
 
 
 def head_pose(points: NDArray[np.float32], width: int, height: int) -> HeadPose:
     """Fit the mean face to a mesh (478, 3) of a picture of width x height pixels."""
-    mesh = points.take(_USED, axis=0) * np.array((width, height, width), dtype=np.float64)
-    fitted = mesh[:_STABLE].T @ _FIT_AND_MIDDLE
-    fit, middle = fitted[:, :3], fitted[:, 3]
-    fit[2, 0] = _depth_across(fit.tolist())
-    left, stretch, right = np.linalg.svd(fit)
-    rotation = left @ right
-    if _is_mirrored(rotation.tolist()):
-        rotation -= 2 * np.outer(left[:, 2], right[2])
-    (right_x, _, back_x), (right_y, _, back_y), (_, _, back_z) = rotation.tolist()
-    scale_px = max(float(stretch[0] + stretch[1]) / 2, 1e-6)
-    return HeadPose(
-        angles=Angles(*direction(-back_x, -back_y, -back_z), roll_deg=math.degrees(math.atan2(right_y, right_x))),
-        rotation=rotation,
-        scale_px=scale_px,
-        eyes=(mesh[_STABLE:] - middle) / scale_px,
-    )
+    vectors = FACE_VECTORS.dot(points.take(USED_POINTS, axis=0)).tolist()
+    (right_x, right_y, _), down, back = fit = [(x * width, y * height, z * width) for x, y, z in vectors[:3]]
+    rotation, scale_px = nearest_rotation((right_x, right_y, _depth_across(*fit)), down, back)
+    scale_px = max(scale_px, 1e-6)
+    across, along = width / scale_px, height / scale_px
+    eyes = [(x * across, y * along, z * across) for x, y, z in vectors[3:]]
+    yaw, pitch = direction(*(-axis for axis in rotation.back))
+    roll = math.degrees(math.atan2(rotation.right[1], rotation.right[0]))
+    return HeadPose(Angles(yaw, pitch, roll), rotation, scale_px, (eyes[:4], eyes[4:]))
 
 
 def direction(x: float, y: float, z: float) -> tuple[float, float]:
-    """Yaw and pitch in degrees of a unit vector in the camera's frame; (0, 0, -1) looks into the camera."""
-    return math.degrees(math.atan2(x, -z)), math.degrees(math.asin(min(1.0, max(-1.0, -y))))
+    """Yaw and pitch in degrees of a vector in the camera's frame; (0, 0, -1) looks into the camera."""
+    return math.degrees(math.atan2(x, -z)), math.degrees(math.atan2(-y, math.hypot(x, z)))
 
 
-def _depth_across(fit: list[list[float]]) -> float:
+def _depth_across(right: Vector, down: Vector, back: Vector) -> float:
     """The slope of depth across the face that goes with how its near and far parts shift sideways.
 
     The mesh's own depth lags behind when a head turns: it shows three quarters of the yaw that the points'
     places in the picture show. In the rotation roll * yaw * pitch both are the same sine; so roll is taken
     out by the tilt of the face's horizontal, pitch by its vertical, and what is left sideways is the yaw.
     """
-    (ax, ay, az), (bx, by, bz), _ = fit
-    tilt = math.hypot(ax, bx) or 1.0
-    cos_roll, sin_roll = ax / tilt, bx / tilt
-    side_y, side_z = cos_roll * ay + sin_roll * by, cos_roll * az + sin_roll * bz
-    down_y, down_z = cos_roll * by - sin_roll * ay, cos_roll * bz - sin_roll * az
+    tilt = math.hypot(right[0], right[1]) or 1.0
+    cos_roll, sin_roll = right[0] / tilt, right[1] / tilt
+    side_y, side_z = cos_roll * down[0] + sin_roll * down[1], cos_roll * back[0] + sin_roll * back[1]
+    down_y, down_z = cos_roll * down[1] - sin_roll * down[0], cos_roll * back[1] - sin_roll * back[0]
     lean = math.hypot(down_y, down_z) or 1.0
     return (side_y * down_z - side_z * down_y) / lean
-
-
-def _is_mirrored(matrix: list[list[float]]) -> bool:
-    """Of an orthogonal matrix: is its determinant -1?"""
-    (a, b, c), (d, e, f), (g, h, i) = matrix
-    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0

@@ -6,6 +6,7 @@ Crossing back takes less than crossing over (hysteresis), and an unsure neutral 
 
 from dataclasses import dataclass
 
+from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.measurement import FaceMeasurement
 from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.policy import Policy
@@ -24,8 +25,26 @@ closed: the first where the lids are just low, the second where nothing of the e
 reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
 HEAD_PITCH_LIMIT_DEG = 22.0
 """Beyond it the head alone says so, whatever the irises seem to do."""
-UNSURE_SHARE = 0.75
-"""How much of the neutral's standard deviation widens a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far from the neutral is still on the screen, in degrees."""
+
+    yaw_deg: float
+    up_deg: float
+    down_deg: float
+    head_yaw_deg: float
+
+
+def limits_of(policy: Policy, screen: Calibration | None) -> Limits:
+    """The policy's, until the learner's own screen is known."""
+    if screen is None:
+        return Limits(
+            policy.gaze_yaw_limit_deg, policy.gaze_up_limit_deg, policy.gaze_down_limit_deg, policy.head_yaw_limit_deg
+        )
+    yaw, pitch = screen.half_width_deg + screen.margin_deg, screen.half_height_deg + screen.margin_deg
+    return Limits(yaw, pitch, pitch, max(policy.head_yaw_limit_deg, yaw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +75,13 @@ DIRECTIONS = {
 
 
 def judge_face(
-    face: FaceMeasurement, openness: float, neutral: Neutral, policy: Policy, before: Judgement | None
+    face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits, before: Judgement | None
 ) -> Judgement:
     """Judge one measured face. `before` is the verdict on the frame before it, for the hysteresis."""
     was_closed = before is not None and before.eyes_closed
     closed = openness < (REOPENED_OPENNESS if was_closed else CLOSED_OPENNESS)
     head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
-    away, reason = _furthest(face, neutral, policy, eyes_seen=not closed)
+    away, reason = _furthest(face, neutral, limits, eyes_seen=not closed)
     if closed:
         just_low, shut = DESK_HEAD_PITCH_DEG
         desk = head_pitch < just_low + (shut - just_low) * max(0.0, 1 - openness / CLOSED_OPENNESS)
@@ -78,52 +97,21 @@ def judge_face(
     return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, trust * (line - away) / line, at_neutral=away < RETURN_SHARE)
 
 
-def _furthest(face: FaceMeasurement, neutral: Neutral, policy: Policy, *, eyes_seen: bool) -> tuple[float, Reason]:
+def _furthest(face: FaceMeasurement, neutral: Neutral, limits: Limits, *, eyes_seen: bool) -> tuple[float, Reason]:
     """The greatest distance from the neutral, in units of its limit, and what it is."""
-    limits = _limits(neutral, policy)
-    head_yaw = face.head.yaw_deg - neutral.head_yaw.mean
-    head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
-    distances = [
-        (abs(head_yaw) / (limits.head_yaw_deg + UNSURE_SHARE * neutral.head_yaw.deviation), Reason.HEAD_TURNED),
-        (
-            abs(head_pitch) / (HEAD_PITCH_LIMIT_DEG + UNSURE_SHARE * neutral.head_pitch.deviation),
-            Reason.LOOKING_UP if head_pitch > 0 else Reason.LOOKING_DOWN,
-        ),
-    ]
+    head_yaw = neutral.head_yaw.distance(face.head.yaw_deg, limits.head_yaw_deg)
+    head_pitch = neutral.head_pitch.distance(face.head.pitch_deg, HEAD_PITCH_LIMIT_DEG)
+    away, reason = abs(head_yaw), Reason.HEAD_TURNED
+    if abs(head_pitch) > away:
+        away, reason = abs(head_pitch), Reason.LOOKING_UP if head_pitch > 0 else Reason.LOOKING_DOWN
     if eyes_seen:
-        yaw = face.gaze.yaw_deg - neutral.gaze_yaw.mean
-        pitch = face.gaze.pitch_deg - neutral.gaze_pitch.mean
-        pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
-        distances += [
-            (
-                abs(yaw) / (limits.yaw_deg + UNSURE_SHARE * neutral.gaze_yaw.deviation),
-                Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT,
-            ),
-            (
-                abs(pitch) / (pitch_limit + UNSURE_SHARE * neutral.gaze_pitch.deviation),
-                Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN,
-            ),
-        ]
-    away, reason = max(distances, key=lambda distance: distance[0])
-    if distances[0][0] > 1 and reason in (Reason.LOOKING_LEFT, Reason.LOOKING_RIGHT):
-        reason = Reason.HEAD_TURNED  # the eyes only follow the head
+        up = face.gaze.pitch_deg > neutral.gaze_pitch.mean
+        yaw = neutral.gaze_yaw.distance(face.gaze.yaw_deg, limits.yaw_deg)
+        pitch = neutral.gaze_pitch.distance(face.gaze.pitch_deg, limits.up_deg if up else limits.down_deg)
+        if abs(yaw) > away:
+            away, reason = abs(yaw), Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT
+            if abs(head_yaw) > 1:
+                reason = Reason.HEAD_TURNED  # the eyes only follow the head
+        if abs(pitch) > away:
+            away, reason = abs(pitch), Reason.LOOKING_UP if up else Reason.LOOKING_DOWN
     return away, reason
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    yaw_deg: float
-    up_deg: float
-    down_deg: float
-    head_yaw_deg: float
-
-
-def _limits(neutral: Neutral, policy: Policy) -> _Limits:
-    """The policy's, until the learner's own screen is known."""
-    screen = neutral.screen
-    if screen is None:
-        return _Limits(
-            policy.gaze_yaw_limit_deg, policy.gaze_up_limit_deg, policy.gaze_down_limit_deg, policy.head_yaw_limit_deg
-        )
-    yaw, pitch = screen.half_width_deg + screen.margin_deg, screen.half_height_deg + screen.margin_deg
-    return _Limits(yaw, pitch, pitch, max(policy.head_yaw_limit_deg, yaw))

@@ -20,6 +20,8 @@ MEMORY_S = 60.0
 """Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
 MAX_SAMPLE_S = 0.2
 """No single frame counts for more, however low the frame rate."""
+UNSURE_SHARE = 0.75
+"""How much of the mean's standard deviation widens a limit."""
 STEADY_S = 20.0
 """A steady pose outside the prior, held so long from the start, is where this learner's screen is."""
 STEADY_DEG = 5.0
@@ -41,15 +43,18 @@ class _Channel:
     def __post_init__(self) -> None:
         self.mean = self.prior
 
-    @property
-    def deviation(self) -> float:
-        """How unsure the mean still is."""
-        return self.prior_deviation * math.sqrt(PRIOR_WEIGHT_S / self.weight_s)
+    def distance(self, value: float, limit: float) -> float:
+        """From the mean, in units of a limit that is the wider the less sure the mean still is; signed."""
+        deviation = self.prior_deviation * math.sqrt(PRIOR_WEIGHT_S / self.weight_s)
+        return (value - self.mean) / (limit + UNSURE_SHARE * deviation)
 
     def learn(self, value: float, seconds: float) -> None:
         self.weight_s = min(self.weight_s + seconds, MEMORY_S)
         moved = self.mean + (value - self.mean) * seconds / self.weight_s
-        self.mean = min(self.high, max(self.low, moved))
+        if self.low <= moved <= self.high:
+            self.mean = moved
+        else:
+            self.mean = self.low if moved < self.low else self.high
 
     def set(self, value: float, seconds: float) -> None:
         """Known now, as if watched for so long; even where no prior would have it."""
@@ -67,10 +72,8 @@ class Neutral:
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
         self.gaze_pitch = _Channel(5.0, 5.0, -20.0, 25.0)
-        self._apertures = (
-            _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
-            _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45),
-        )
+        self._left_aperture = _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
+        self._right_aperture = _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self.screen: Calibration | None = None
         """The learner's own screen, once they have calibrated."""
         self._steady_s = 0.0
@@ -78,10 +81,10 @@ class Neutral:
 
     def openness(self, face: FaceMeasurement) -> float:
         """1 for this learner's usual open eyes, 0 for closed; both eyes weighed by how well they are seen."""
-        return sum(
-            weight * max(0.0, aperture) / usual.mean
-            for weight, aperture, usual in zip(face.eye_weights, face.apertures, self._apertures, strict=True)
-        )
+        left, right = face.apertures
+        left_weight, right_weight = face.eye_weights
+        left, right = max(0.0, left) / self._left_aperture.mean, max(0.0, right) / self._right_aperture.mean
+        return left_weight * left + right_weight * right
 
     def learn(self, face: FaceMeasurement, seconds: float) -> None:
         """The learner looked at the screen like this for so long."""
@@ -90,8 +93,10 @@ class Neutral:
         self.head_pitch.learn(face.head.pitch_deg, seconds)
         self.gaze_yaw.learn(face.gaze.yaw_deg, seconds)
         self.gaze_pitch.learn(face.gaze.pitch_deg, seconds)
-        for weight, aperture, usual in zip(face.eye_weights, face.apertures, self._apertures, strict=True):
-            usual.learn(aperture, seconds * min(1.0, 2 * weight))
+        left, right = face.apertures
+        left_weight, right_weight = face.eye_weights
+        self._left_aperture.learn(left, seconds * min(1.0, 2 * left_weight))
+        self._right_aperture.learn(right, seconds * min(1.0, 2 * right_weight))
         self._steady_pose = None
 
     def calibrate(self, screen: Calibration) -> None:

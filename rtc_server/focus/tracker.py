@@ -6,7 +6,7 @@ from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.company import Company
 from rtc_server.focus.decision import Decision
-from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face
+from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.observation import FaceObservation
@@ -26,6 +26,7 @@ class FocusTracker:
     def __init__(self, policy: Policy = READING) -> None:
         self.policy = policy
         self._neutral = Neutral()
+        self._limits = limits_of(policy, None)
         self._watch = Watch()
         self._decision = Decision(policy)
         self._accumulator = Accumulator()
@@ -75,8 +76,7 @@ class FocusTracker:
         self._judgement = judgement
         still = measured is not None and last_s is not None and observation.quality.change <= STILL
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
-        for span in self._decision.step(at_s, kind):
-            self._accumulator.add(span)
+        self._accumulator.add(self._decision.step(at_s, kind))
         self._company.count(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
@@ -113,8 +113,7 @@ class FocusTracker:
 
     def finish(self) -> FocusSnapshot:
         """Settle what is still being decided. The totals are final."""
-        for span in self._decision.close():
-            self._accumulator.add(span)
+        self._accumulator.add(self._decision.close())
         self._snapshot = replace(self._snapshot, totals=self._accumulator.totals)
         return self._snapshot
 
@@ -154,6 +153,7 @@ class FocusTracker:
         """Judge by a screen that is known already, as after a reconnect. One of poor quality changes nothing."""
         if calibration.quality is not Quality.POOR:
             self._neutral.calibrate(calibration)
+            self._limits = limits_of(self.policy, calibration)
             self._judgement = None  # by the new lines, nothing was away before
 
     @property
@@ -173,7 +173,7 @@ class FocusTracker:
             return Judgement(FocusState.UNKNOWN, flaw, 1.0)
         if face is None or openness is None:
             return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, 1.0)
-        return judge_face(face, openness, self._neutral, self.policy, self._judgement)
+        return judge_face(face, openness, self._neutral, self._limits, self._judgement)
 
     def _learn(
         self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float
@@ -196,8 +196,7 @@ class FocusTracker:
         return judgement.state, judgement.reason
 
     def _go_blind(self, since_s: float, reason: Reason) -> None:
-        for span in self._decision.close():
-            self._accumulator.add(span)
+        self._accumulator.add(self._decision.close())
         self._down_since_s = self._judgement = None
         self._company.lose_sight()
         self._blind_since_s, self._blind_reason = since_s, reason

@@ -6,8 +6,9 @@ takes over only when the learner has been gone for a while, and a much smaller o
 wall, somebody at the back of the room) later still.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,12 +25,11 @@ STRANGER_S = 5.0
 STRANGER_SIZE = 0.5
 COMPANY_SIZE = 0.4
 """A second face narrower than this share of the learner's is in the background, or a print."""
-OUTLINE = np.array([10, 152, 234, 454], dtype=np.intp)
-"""Top of the forehead, chin, and both sides of the face."""
+_OUTLINE = np.array([3 * 10 + 1, 3 * 152 + 1, 3 * 234, 3 * 454], dtype=np.intp)
+"""In the flattened mesh: y of the top of the forehead and of the chin, x of both sides of the face."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     x: float
     y: float
     size: float
@@ -60,14 +60,14 @@ class Watch:
             return None
         away_s = at_s - self._seen_s
         reach = old.size * REACH * (1 + away_s)
-        near = [
-            i
-            for i, place in enumerate(places)
-            if max(abs(place.x - old.x), abs(place.y - old.y)) <= reach
-            and 1 / SIZE_RATIO <= place.size / old.size <= SIZE_RATIO
-        ]
-        if near:
-            return min(near, key=lambda i: abs(places[i].x - old.x) + abs(places[i].y - old.y))
+        nearest, least = None, math.inf
+        for i, place in enumerate(places):
+            across, down = abs(place.x - old.x), abs(place.y - old.y)
+            alike = 1 / SIZE_RATIO <= place.size / old.size <= SIZE_RATIO
+            if alike and across <= reach and down <= reach and across + down < least:
+                nearest, least = i, across + down
+        if nearest is not None:
+            return nearest
         likeliest = self._likeliest(places)
         if likeliest is None:
             return None
@@ -82,5 +82,5 @@ class Watch:
 
 def _place(face: FaceLandmarks, aspect: float) -> _Place:
     """`size` is the larger of width and height, so that a turned head keeps its size."""
-    (_, top, _), (_, chin, _), (left, _, _), (right, _, _) = face.points.take(OUTLINE, axis=0).tolist()
+    top, chin, left, right = face.points.take(_OUTLINE).tolist()
     return _Place((left + right) / 2, (top + chin) / 2 * aspect, max(abs(right - left), abs(chin - top) * aspect))
