@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from rtc_server.media.mediapipe_graph import Graph, messages
+from rtc_server.media.mediapipe_graph import Graph, image, messages
 from rtc_server.media.picture import Picture
 from rtc_server.media.region import Region
 
 _GRAPH = """
 node { calculator: "FaceDetectionShortRangeCpu"
-       input_stream: "IMAGE:image" output_stream: "DETECTIONS:detections" }
-node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE:image" output_stream: "SIZE:size" }
+       input_stream: "IMAGE:input" output_stream: "DETECTIONS:detections" }
+node { calculator: "ImagePropertiesCalculator" input_stream: "IMAGE:input" output_stream: "SIZE:size" }
 node { calculator: "BeginLoopDetectionCalculator" input_stream: "ITERABLE:detections" input_stream: "CLONE:size"
        output_stream: "ITEM:detection" output_stream: "CLONE:loop_size" output_stream: "BATCH_END:loop_end" }
 node { calculator: "FaceDetectionFrontDetectionToRoi"
@@ -39,7 +39,7 @@ class FaceFinder:
 
         Sees faces of about a tenth of the picture's width and more.
         """
-        regions = self._graph.run(picture.rgb())
+        regions = self._graph.run(image(picture.rgb()))
         return [] if regions is None else [_region(rect, picture) for rect in messages(regions)]
 
     def close(self) -> None:

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks
-from rtc_server.media.mediapipe_graph import Graph, message
+from rtc_server.media.mediapipe_graph import Graph, matrix, message
 from rtc_server.media.mesh_tensors import MeshTensors
 from rtc_server.media.picture import Picture
 from rtc_server.media.region import Box, Region
 
 _CUT_SIZE = 192
 """Pixels a side of what the network takes."""
+_LEVEL = np.float32(1 / 255)
+"""The network's unit is full light."""
 _MARGIN = 1.5
 """Side of a region over the longer side of the box around the landmarks."""
 _OUTER_EYE_CORNERS = (33, 263)
@@ -30,8 +32,8 @@ input_side_packet: "with_attention"
 node { calculator: "FaceLandmarksModelLoader"
        input_side_packet: "WITH_ATTENTION:with_attention" output_side_packet: "MODEL:model" }
 node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operations" }
-node { calculator: "TensorConverterCalculator" input_stream: "IMAGE:image" output_stream: "TENSORS:face"
-       options { [mediapipe.TensorConverterCalculatorOptions.ext] { output_tensor_float_range { min: 0 max: 1 } } } }
+# Of bytes it would make floats one by one, which costs a tenth of the network.
+node { calculator: "TensorConverterCalculator" input_stream: "MATRIX:input" output_stream: "TENSORS:face" }
 node { calculator: "InferenceCalculator" input_side_packet: "MODEL:model" input_side_packet: "OP_RESOLVER:operations"
        input_stream: "TENSORS:face" output_stream: "TENSORS:inferred"
        options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack { } } } } }
@@ -69,7 +71,10 @@ class FaceMesh:
         self._graph.close()
 
     def _infer(self, cut: NDArray[np.uint8]) -> bytes:
-        return message(self._graph.run(cut))
+        """`cut` is (192, 192, 3)."""
+        shares = np.multiply(cut, _LEVEL, dtype=np.float32)
+        # Matrices lie column after column.
+        return message(self._graph.run(matrix(shares.reshape(_CUT_SIZE, -1).T)))
 
 
 def _placed(in_cut: NDArray[np.float32], region: Region, picture: Picture) -> MeshedFace:

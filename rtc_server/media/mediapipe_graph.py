@@ -46,27 +46,20 @@ class Graph:
     """A running graph. Used by one thread at a time, by any thread."""
 
     def __init__(self, config: str, output: str, **flags: bool) -> None:
-        """`config` takes the stream `image`, and ends in the stream `output`; `flags` are its side packets."""
+        """`config` takes the stream `input`, and ends in the stream `output`; `flags` are its side packets."""
         self._graph = _bindings.calculator_graph.CalculatorGraph(
-            graph_config=f'input_stream: "image" {config} executor {{ type: "ApplicationThreadExecutor" }}'
+            graph_config=f'input_stream: "input" {config} executor {{ type: "ApplicationThreadExecutor" }}'
         )
         self._arrived: list[object] = []
         self._graph.observe_output_stream(output, self._arrive, False)
         self._graph.start_run({name: _make.create_bool(value) for name, value in flags.items()})
         self._step = 0
 
-    def run(self, rgb: NDArray[np.uint8]) -> object | None:
-        """What comes out for `rgb` (height, width, 3), as a packet; None for nothing.
-
-        Another Python thread may run meanwhile. `rgb` is not copied unless its rows are padded, and not to be
-        changed any more.
-        """
-        rgb = np.ascontiguousarray(rgb)
-        rgb.flags.writeable = False
-        image = _make._create_image_frame_from_pixel_data(_bindings.image_frame.ImageFormat.SRGB, rgb, False)
+    def run(self, packet: Any) -> object | None:
+        """The packet that comes out for this one; None for nothing. Another Python thread may run meanwhile."""
         self._arrived.clear()
         self._step += 1
-        self._graph.add_packet_to_input_stream("image", image.at(self._step))
+        self._graph.add_packet_to_input_stream("input", packet.at(self._step))
         self._graph.wait_until_idle()
         return self._arrived[0] if self._arrived else None
 
@@ -75,6 +68,18 @@ class Graph:
 
     def _arrive(self, _stream: str, packet: object) -> None:
         self._arrived.append(packet)
+
+
+def image(rgb: NDArray[np.uint8]) -> object:
+    """A packet of `rgb` (height, width, 3); not to be changed any more, since it is not copied."""
+    rgb = np.ascontiguousarray(rgb)
+    rgb.flags.writeable = False
+    return _make._create_image_frame_from_pixel_data(_bindings.image_frame.ImageFormat.SRGB, rgb, False)
+
+
+def matrix(numbers: NDArray[np.float32]) -> object:
+    """A packet of `numbers` (rows, columns)."""
+    return _make.create_matrix(numbers)
 
 
 def message(packet: object) -> bytes:

@@ -22,7 +22,6 @@ Rgb = NDArray[np.uint8]
 """(height, width, 3)."""
 
 _PLANAR = "yuv420p"
-_SAMPLING = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 # On the calling thread: how many pictures are looked at at once is decided elsewhere.
 cv2.setNumThreads(1)
 
@@ -53,20 +52,20 @@ class Picture:
         """`region` upright and scaled to `size` (even) pixels a side; beyond its edges the picture goes on as there.
 
         Between pixels it is bilinear, and a pixel of the cut is sampled at its top left corner: as MediaPipe's
-        ImageToTensorCalculator does it.
+        ImageToTensorCalculator does it. Colour is that of the nearest sample, as when a whole picture is converted.
         """
         yuv = np.empty((size * 3 // 2, size), np.uint8)
         scale = region.size / size
         right, down = scale * cos(region.turn_rad), scale * sin(region.turn_rad)
         half = size / 2
         left, top = region.x - half * (right - down), region.y - half * (down + right)
-        _sample(self.luma, right, down, left, top, yuv[:size])
+        _sample(self.luma, right, down, left, top, yuv[:size], cv2.INTER_LINEAR)
         # A sample of colour lies in the middle of its four of brightness, both here and there.
         left, top = (left + (right - down - 1) / 2) / 2, (top + (down + right - 1) / 2) / 2
         height, width = (self.height + 1) // 2, (self.width + 1) // 2
         blue, red = yuv[size:].reshape(2, size // 2, size // 2)
-        _sample(_pixels(self._blue, height, width), right, down, left, top, blue)
-        _sample(_pixels(self._red, height, width), right, down, left, top, red)
+        _sample(_pixels(self._blue, height, width), right, down, left, top, blue, cv2.INTER_NEAREST)
+        _sample(_pixels(self._red, height, width), right, down, left, top, red, cv2.INTER_NEAREST)
         rgb: Any = cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420)
         return np.asarray(rgb)
 
@@ -77,14 +76,17 @@ def _pixels(plane: Any, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def _sample(
-    source: NDArray[np.uint8], right: float, down: float, left: float, top: float, into: NDArray[np.uint8]
+    source: NDArray[np.uint8], right: float, down: float, left: float, top: float, into: NDArray[np.uint8], between: int
 ) -> None:
-    """Fill the square `into`: its corner is at (left, top), a step to its right goes (right, down)."""
+    """Fill the square `into`: its corner is at (left, top), a step to its right goes (right, down).
+
+    `between` the samples: OpenCV's interpolation.
+    """
     cv2.warpAffine(
         source,
         np.array(((right, -down, left), (down, right, top))),
         into.shape,
         dst=into,
-        flags=_SAMPLING,
+        flags=between | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
