@@ -8,6 +8,7 @@ from rtc_server.media.frame import EncodedFrame
 from rtc_server.peer.frame_assembler import FrameAssembler
 
 FRAME_S = 1 / 15
+KEYFRAMES_APART_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ class Delivery:
 
 
 class Network:
-    """Delivers packets to an assembler in virtual time, and answers its requests as a browser would."""
+    """Delivers packets to an assembler in virtual time, and answers its requests as a browser would.
+
+    That is: no packet is sent again within a round trip, and no keyframe is made within 0.3 s of the one before.
+    """
 
     def __init__(
         self,
@@ -93,6 +97,8 @@ class Network:
         self._sent = 0
         self._asked = 0
         self._keyframe_wanted = True
+        self._keyframe_heeded = 0.0
+        self._sent_again: dict[int, float] = {}
         self._by_sequence: dict[int, Packet] = {}
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = 0
@@ -142,6 +148,9 @@ class Network:
 
     def _hear(self, missing: tuple[int, ...], keyframe: bool, now: float) -> None:
         for sequence in missing:
-            if sequence in self._by_sequence:
+            if sequence in self._by_sequence and now - self._sent_again.get(sequence, -1.0) >= 2 * self._half_s:
+                self._sent_again[sequence] = now
                 self._send(self._by_sequence[sequence], now)
-        self._keyframe_wanted = self._keyframe_wanted or keyframe
+        if keyframe and now - self._keyframe_heeded >= KEYFRAMES_APART_S:
+            self._keyframe_heeded = now
+            self._keyframe_wanted = True
