@@ -38,11 +38,15 @@ def nearest_rotation(x: Vector, y: Vector, z: Vector) -> tuple[Rotation, float]:
     The rotation is Markley's fast optimal matrix (1993, "Attitude determination using vector observations"),
     proper even where the map mirrors. He finds the sum of the stretches by iteration; here it comes from their
     squares, the roots of a cubic, of which the smallest is known in closed form (Viete).
+
+    :raises ValueError: the map is not finite.
     """
     x_x, y_y, z_z = dot(x, x), dot(y, y), dot(z, z)
     x_y, y_z, z_x = dot(x, y), dot(y, z), dot(z, x)
     across_x, across_y = cross(y, z), cross(z, x)
     volume = dot(x, across_x)
+    if not math.isfinite(volume):
+        raise ValueError("A map with infinities has no nearest rotation.")
     # Of the stretches' squares: their sum, and the sum of their products in pairs. Volume squared is that of all three.
     squares = x_x + y_y + z_z
     pairs = x_x * y_y - x_y * x_y + y_y * z_z - y_z * y_z + z_z * x_x - z_x * z_x

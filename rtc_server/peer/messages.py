@@ -4,8 +4,10 @@
 opened one, carries everything else. The fields above `state` are those of the page this replaces.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -56,11 +58,9 @@ class TrackingStarted(Message):
     timestamp: datetime
 
 
-@dataclass(slots=True, kw_only=True)
-class TrackingUpdate:
-    """Fifteen of them a second for each learner: a dataclass is made and written in a third of a model's time."""
+class TrackingUpdate(Message):
+    """What `update_text` writes."""
 
-    version: Literal[1] = VERSION
     type: Literal["tracking_update"] = "tracking_update"
     is_focused: bool
     gaze_direction: GazeDirection
@@ -78,9 +78,6 @@ class TrackingUpdate:
     rtp_timestamp: int
     server_ms: float
     """From the frame's last packet to this message."""
-
-
-_UPDATE = TypeAdapter(TrackingUpdate)
 
 
 class TrackingStopped(Message):
@@ -200,32 +197,62 @@ def metrics_of(totals: Totals, state: FocusState) -> Metrics:
     )
 
 
-def update_of(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -> TrackingUpdate:
-    return TrackingUpdate(
-        is_focused=snapshot.state is FocusState.FOCUSED,
-        gaze_direction=snapshot.gaze_direction,
-        metrics=metrics_of(snapshot.totals, snapshot.state),
-        timestamp=datetime.now(UTC),
-        state=snapshot.state,
-        reason=snapshot.reason,
-        confidence=round(snapshot.confidence, 3),
-        head_pose=_direction(snapshot.head),
-        gaze=_direction(snapshot.gaze),
-        eye_openness=None if snapshot.eye_openness is None else round(snapshot.eye_openness, 3),
-        face_count=snapshot.face_count,
-        perclos=None if snapshot.perclos is None else round(snapshot.perclos, 3),
-        media_time_s=round(snapshot.media_time_s, 3),
-        rtp_timestamp=rtp_timestamp,
-        server_ms=round(server_ms, 2),
-    )
+_UPDATE = (
+    '{"version":1,"type":"tracking_update","is_focused":%s,"gaze_direction":"%s",'
+    '"metrics":{"focused_time":%.3f,"unfocused_time":%.3f,"unknown_time":%.3f,"total_time":%.3f,'
+    '"focus_percentage":%.1f,"focus_sessions":%d,"unfocus_sessions":%d,"current_state":"%s"},'
+    '"timestamp":"%s","state":"%s","reason":"%s","confidence":%.3f,"head_pose":%s,"gaze":%s,"eye_openness":%s,'
+    '"face_count":%d,"perclos":%s,"media_time_s":%.3f,"rtp_timestamp":%d,"server_ms":%.2f}'
+)
+_DIRECTION = '{"yaw_deg":%.1f,"pitch_deg":%.1f,"roll_deg":%.1f}'
 
 
 def update_text(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -> str:
-    """A `tracking_update` as it is sent."""
-    return _UPDATE.dump_json(update_of(snapshot, rtp_timestamp, server_ms)).decode()
+    """A `TrackingUpdate` as it is sent. Fifteen of them a second for each learner: filling in a form takes half
+    the time of making a model and having it written."""
+    totals, state = snapshot.totals, snapshot.state
+    focused, unfocused = round(totals.focused_s, 3), round(totals.unfocused_s, 3)
+    return _UPDATE % (
+        "true" if state is FocusState.FOCUSED else "false",
+        snapshot.gaze_direction,
+        focused,
+        unfocused,
+        totals.unknown_s,
+        focused + unfocused,
+        totals.focus_percentage,
+        totals.focus_sessions,
+        totals.unfocus_sessions,
+        state,
+        _timestamp(),
+        state,
+        snapshot.reason,
+        snapshot.confidence,
+        _direction(snapshot.head),
+        _direction(snapshot.gaze),
+        _share(snapshot.eye_openness),
+        snapshot.face_count,
+        _share(snapshot.perclos),
+        snapshot.media_time_s,
+        rtp_timestamp,
+        server_ms,
+    )
 
 
-def _direction(angles: Angles | None) -> Direction | None:
-    if angles is None:
-        return None
-    return Direction(round(angles.yaw_deg, 1), round(angles.pitch_deg, 1), round(angles.roll_deg, 1))
+def _direction(angles: Angles | None) -> str:
+    return "null" if angles is None else _DIRECTION % (angles.yaw_deg, angles.pitch_deg, angles.roll_deg)
+
+
+def _share(value: float | None) -> str:
+    return "null" if value is None else f"{value:.3f}"
+
+
+def _timestamp() -> str:
+    """Now, in UTC, to the millisecond."""
+    second, millisecond = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_to_the_second(second)}.{millisecond:03}Z"
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(unix_s: int) -> str:
+    """The same for every update within it."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")

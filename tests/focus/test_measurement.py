@@ -97,3 +97,12 @@ def test_scaling_the_picture_changes_nothing() -> None:
 def test_a_degenerate_mesh_gives_numbers() -> None:
     face = measure(FaceLandmarks(np.full((478, 3), 0.5, np.float32)), WIDTH, HEIGHT)
     assert np.isfinite([face.head.yaw_deg, face.head.pitch_deg, face.gaze.yaw_deg, face.eye_distance_px]).all()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("point", [4, 468], ids=["nose", "iris"])
+def test_a_mesh_that_is_not_finite_is_no_face(point: int, number: float) -> None:
+    face = mesh(SCREEN)
+    face.points[point, 1] = number
+    with pytest.raises(ValueError, match="no nearest rotation"):
+        measure(face, WIDTH, HEIGHT)
