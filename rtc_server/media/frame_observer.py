@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -77,5 +78,4 @@ class FrameObserver:
 
 def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Mean absolute difference; 0 for nothing."""
-    apart: NDArray[np.float32] = np.abs(np.subtract(one, other, dtype=np.float32)).ravel()
-    return float(np.add.reduce(apart)) / max(1, apart.size)
+    return cv2.norm(one, other, cv2.NORM_L1) / one.size if one.size else 0.0
