@@ -2,29 +2,28 @@
 
 
 class Allowance:
-    """Times are of one monotonic clock."""
+    """Times are of one monotonic clock, which began at 0 or later."""
 
     def __init__(self, per_s: float, burst: float) -> None:
         self._per_s = per_s
         self._burst = burst
         self._left = burst
-        self._at: float | None = None
+        self._at = 0.0
 
     def take(self, now: float, amount: float = 1.0) -> bool:
         """True where so many more may happen now; nothing is taken where they may not."""
-        self._grow(now)
-        if self._left < amount:
+        left = self._left + (now - self._at) * self._per_s
+        if left > self._burst:
+            left = self._burst
+        self._at = now
+        if left < amount:
+            self._left = left
             return False
-        self._left -= amount
+        self._left = left - amount
         return True
 
     def owe(self, now: float) -> float:
         """Takes one in any case; returns how many seconds it has to wait."""
-        self._grow(now)
-        self._left -= 1.0
-        return max(0.0, -self._left / self._per_s)
-
-    def _grow(self, now: float) -> None:
-        if self._at is not None:
-            self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
-        self._at = now
+        if not self.take(now):
+            self._left -= 1.0
+        return -self._left / self._per_s if self._left < 0 else 0.0

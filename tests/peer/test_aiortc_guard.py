@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 from aiortc import rtcsctptransport
@@ -16,6 +17,7 @@ from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
 from rtc_server.peer.aiortc_guard.data_path import Suspended, run_to_end, send_now
 from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
+from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.offer import read_offer
 from rtc_server.peer.peer import Peer
@@ -250,28 +252,30 @@ async def test_wide_gap_blocks_cost_nothing(live: Live) -> None:
 async def test_fragments_without_an_end_are_bounded(live: Live, records: Records) -> None:
     sctp = live.client.pc.sctp
     sctp._cwnd = 10**9
-    for _ in range(100):
-        chunk = DataChunk()
-        chunk.flags = 0x02
-        chunk.tsn = sctp._local_tsn
-        sctp._local_tsn = (sctp._local_tsn + 1) % 2**32
-        chunk.stream_id = live.client.control.id
-        chunk.user_data = bytes(1100)
-        await sctp._send_chunk(chunk)
-        await asyncio.sleep(0)
+    with suppress(ConnectionError):  # the server may be done with it before the last
+        for _ in range(100):
+            chunk = DataChunk()
+            chunk.flags = 0x02
+            chunk.tsn = sctp._local_tsn
+            sctp._local_tsn = (sctp._local_tsn + 1) % 2**32
+            chunk.stream_id = live.client.control.id
+            chunk.user_data = bytes(1100)
+            await sctp._send_chunk(chunk)
+            await asyncio.sleep(0)
     assert (await records.ended())[0].end_reason == "failed"
 
 
 async def test_packets_far_ahead_are_bounded(live: Live, records: Records) -> None:
     sctp = live.client.pc.sctp
-    for step in range(400):
-        chunk = DataChunk()
-        chunk.flags = 0x07
-        chunk.tsn = (sctp._local_tsn + 2 + 2 * step) % 2**32
-        chunk.stream_id = live.client.control.id
-        chunk.user_data = b"x"
-        await sctp._send_chunk(chunk)
-        await asyncio.sleep(0)
+    with suppress(ConnectionError):  # the server may be done with it before the last
+        for step in range(400):
+            chunk = DataChunk()
+            chunk.flags = 0x07
+            chunk.tsn = (sctp._local_tsn + 2 + 2 * step) % 2**32
+            chunk.stream_id = live.client.control.id
+            chunk.user_data = b"x"
+            await sctp._send_chunk(chunk)
+            await asyncio.sleep(0)
     assert (await records.ended())[0].end_reason == "failed"
 
 
@@ -306,6 +310,35 @@ async def test_messages_pass_without_a_task(live: Live) -> None:
     assert not sctp._outbound_queue
     assert asyncio.all_tasks() == tasks
     await live.client.told("at once")
+
+
+async def test_updates_and_their_acknowledgements_take_the_short_way(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What upstream renames would be taken its own way: as it should be, but at three times the cost."""
+    sctp = live.peer._connection._pc.sctp
+    await live.goes_on()
+    long_way: list[object] = []
+
+    async def long(*args: object, **options: object) -> None:
+        long_way.append(args)
+
+    monkeypatch.setattr(sctp, "_send", long)
+    monkeypatch.setattr(sctp, "_handle_data", long)
+    sent = sctp._local_tsn
+    await live.goes_on()
+    await until(lambda: sctp._last_sacked_tsn - sent & 0xFFFFFFFF < 1000, "an update sent since is acknowledged")
+    assert not long_way
+
+
+async def test_the_association_s_timer_is_ours(live: Live) -> None:
+    sctp = live.peer._connection._pc.sctp
+    for method in ("_t3_start", "_t3_cancel", "_t3_restart"):
+        assert isinstance(getattr(sctp, method).__self__, RetransmissionTimer)
+    assert send_now(live.peer._conversation._channel._focus, '{"type": "timed"}')
+    assert isinstance(sctp._t3_handle, RetransmissionTimer)
+    await live.client.told("timed")
+    await until(lambda: sctp._t3_handle is None, "all is acknowledged")
 
 
 async def test_a_coroutine_that_waits_is_noticed() -> None:

@@ -20,7 +20,9 @@ from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard.data_guard import guard_data
-from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate, send_datagram
+from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate
+from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
+from rtc_server.peer.aiortc_guard.send_datagram import send_datagram
 from rtc_server.peer.ice_gathering import IceGathering, gather_with
 from rtc_server.peer.media_allowance import MediaAllowance, MediaLimits
 
@@ -97,6 +99,7 @@ class Connection:
         self._take_over(receiver)
         if self._pc.sctp is not None:
             guard_data(self._pc.sctp, lambda: self._events.failed(ConnectionError("too much on the data channels")))
+            RetransmissionTimer(self._pc.sctp)
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         self._stand_at_the_gates()
         return self._pc.localDescription.sdp

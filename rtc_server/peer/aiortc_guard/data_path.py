@@ -1,7 +1,7 @@
 """A short way for data-channel messages, there and back: the same SCTP and DTLS, without a task for each.
 
-aiortc starts a task to send and wakes one to receive, though nothing on the way waits for anything. An
-update and its acknowledgement cost half as much when its coroutines are run to their end in one go.
+Updates and their acknowledgements, which are nearly all there is, have a way of their own (`usual_packets`). All else
+takes aiortc's; its coroutines never wait for anything on it, and are run to their end in one go.
 """
 
 from collections.abc import Coroutine
@@ -9,10 +9,11 @@ from typing import Any
 
 from aiortc import RTCDataChannel, RTCDtlsTransport
 from aiortc.rtcdtlstransport import State
-from aiortc.rtcsctptransport import WEBRTC_STRING, RTCSctpTransport
+from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, WEBRTC_STRING, RTCSctpTransport
 from OpenSSL import SSL
 
-MAX_RECORD_BYTES = 1500
+from rtc_server.peer.aiortc_guard.encryption import unseal
+from rtc_server.peer.aiortc_guard.usual_packets import acknowledge, send_message
 
 
 class Suspended(RuntimeError):
@@ -31,42 +32,40 @@ def run_to_end(coroutine: Coroutine[Any, Any, None]) -> None:
 
 def receive_record(dtls: RTCDtlsTransport, datagram: bytes) -> bool:
     """Take a DTLS datagram at once. False where aiortc's own task must have it: before the handshake's end."""
-    if dtls._state != State.CONNECTED or not dtls._RTCDtlsTransport__handshake_done:  # type: ignore[attr-defined]
+    if dtls._state is not State.CONNECTED or not dtls._RTCDtlsTransport__handshake_done:  # type: ignore[attr-defined]
         return False
-    ssl, receiver = dtls._ssl, dtls._data_receiver
+    ssl, sctp = dtls._ssl, dtls._data_receiver
     assert ssl is not None
-    ssl.bio_write(datagram)
     try:
-        message = ssl.recv(MAX_RECORD_BYTES)
+        packet = unseal(ssl, datagram)
     except SSL.ZeroReturnError:
         raise ConnectionError("the client closed the connection") from None
     except SSL.Error:
         # No message: perhaps a retransmitted handshake, which is answered.
         run_to_end(dtls._write_ssl())
         return True
-    if message and receiver is not None:
-        run_to_end(receiver._handle_data(message))
+    if isinstance(sctp, RTCSctpTransport) and not acknowledge(sctp, packet):
+        run_to_end(sctp._handle_data(packet))
     return True
 
 
 def send_now(channel: RTCDataChannel, text: str) -> bool:
-    """Send a message at once, if nothing is waiting to be sent and the client keeps up; else nothing happens."""
+    """Send a message at once, if nothing is waiting to be sent and the client keeps up; else nothing happens.
+
+    Raises ConnectionError where the connection has ended.
+    """
     sctp: RTCSctpTransport = channel.transport
     if (
-        sctp._association_state != RTCSctpTransport.State.ESTABLISHED
+        sctp._association_state is not RTCSctpTransport.State.ESTABLISHED
         or sctp._data_channel_queue
         or sctp._outbound_queue
         or sctp._flight_size >= sctp._cwnd
     ):
         return False
-    assert channel.id is not None
-    run_to_end(
-        sctp._send(
-            channel.id,
-            WEBRTC_STRING,
-            text.encode(),
-            max_retransmits=channel.maxRetransmits,
-            ordered=channel.ordered,
-        )
-    )
+    message, stream_id, retransmits = text.encode(), channel.id, channel.maxRetransmits
+    assert stream_id is not None
+    if channel.ordered or len(message) > USERDATA_MAX_LENGTH or sctp._forward_tsn_chunk is not None:
+        run_to_end(sctp._send(stream_id, WEBRTC_STRING, message, max_retransmits=retransmits, ordered=channel.ordered))
+    else:
+        send_message(sctp, stream_id, message, retransmits)
     return True

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pylibsrtp
 from aioice import stun
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.ice import Connection as IceConnection
 from aiortc import RTCDtlsTransport
 
 from rtc_server.peer.aiortc_guard.data_path import receive_record
+from rtc_server.peer.aiortc_guard.encryption import decrypt
 from rtc_server.peer.allowance import Allowance
 from rtc_server.peer.media_allowance import MediaAllowance, MediaLimits
 
@@ -37,7 +37,8 @@ STRANGE_PER_S, STRANGE_BURST = 50.0, 50.0
 _BINDING_REQUEST = b"\x00\x01"
 _BINDING_RESPONSES = (b"\x01\x01", b"\x01\x11")
 
-Address = tuple[str, int]
+Address = tuple[Any, ...]
+"""Host and port."""
 
 logger = logging.getLogger(__name__)
 
@@ -84,13 +85,14 @@ class DatagramGate:
         if not 0 < len(data) <= MAX_DATAGRAM_BYTES:
             return
         first = data[0]
+        address = addr if len(addr) == 2 else addr[:2]
         try:
             if 128 <= first <= 191:
-                self._media(data, (addr[0], addr[1]))
-            elif first <= 3:
-                self._stun(data, (addr[0], addr[1]))
+                self._media(data, address)
             elif 20 <= first <= 63:
-                self._dtls_record(data, (addr[0], addr[1]))
+                self._dtls_record(data, address)
+            elif first <= 3:
+                self._stun(data, address)
         except Exception as error:
             self._on_failure(error)
 
@@ -108,11 +110,11 @@ class DatagramGate:
         now = time.monotonic()
         if not (self._media_allowance.take(len(data), now) if known else self._strange_rate.take(now)):
             return
-        try:
-            packet = session.unprotect_rtcp(data) if is_rtcp else session.unprotect(data)
-        except pylibsrtp.Error:
+        packet = decrypt(session, data, is_rtcp=is_rtcp)
+        if packet is None:
             return
-        self._ssrcs.add(ssrc)
+        if ssrc not in self._ssrcs:
+            self._ssrcs.add(ssrc)
         if address != self._media_from:
             self._follow(address)
         if is_rtcp:
@@ -183,10 +185,3 @@ class DatagramGate:
                 self._ice._nominated[1] = pair
                 self._media_from = address
                 return
-
-
-def send_datagram(ice: IceConnection, data: bytes) -> None:
-    """Send to where the client is now; nothing where it is nowhere yet, or no longer."""
-    pair = ice._nominated.get(1)
-    if pair is not None:
-        pair.protocol.transport.sendto(data, pair.remote_addr)
