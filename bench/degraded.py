@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Anal
         for time_s, frame in _degraded(clip, conditions):
             observation = observer.observe(frame, time_s, skip_if_still=pace.may_skip(time_s))
             if observation is None:
-                snapshots.append(replace(snapshots[-1], media_time_s=time_s))
+                snapshots.append(snapshots[-1]._replace(media_time_s=time_s))
             else:
                 snapshots.append(tracker.observe(observation))
                 pace.observed(snapshots[-1])

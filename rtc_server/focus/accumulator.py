@@ -46,10 +46,11 @@ class Accumulator:
 
     @property
     def totals(self) -> Totals:
+        focused_s, unfocused_s, unknown_s = self._seconds.values()
         return Totals(
-            focused_s=self._seconds[FocusState.FOCUSED],
-            unfocused_s=self._seconds[FocusState.UNFOCUSED],
-            unknown_s=self._seconds[FocusState.UNKNOWN],
+            focused_s=focused_s,
+            unfocused_s=unfocused_s,
+            unknown_s=unknown_s,
             focus_sessions=self._stretches[FocusState.FOCUSED],
             unfocus_sessions=self._stretches[FocusState.UNFOCUSED],
             multiple_faces_s=self._multiple_faces_s,

@@ -7,7 +7,7 @@ the upper lid rides on the eyeball (Becker and Fuchs 1988), so its margin counts
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtc_server.focus.head_pose import HeadPose
 from rtc_server.focus.rotation import dot
@@ -41,8 +41,7 @@ radius of 0.065, and a little."""
 _MAX_SINE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class Gaze:
+class Gaze(NamedTuple):
     """What the two eyes of one face say."""
 
     angles: Angles

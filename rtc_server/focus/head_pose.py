@@ -10,7 +10,7 @@ than a tenth of an angle at 40 cm.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ from rtc_server.focus.rotation import Rotation, Vector, nearest_rotation
 from rtc_server.focus.state import Angles
 
 
-@dataclass(frozen=True, slots=True)
-class HeadPose:
+class HeadPose(NamedTuple):
     """One head's place and turn."""
 
     angles: Angles
@@ -42,7 +41,8 @@ def head_pose(points: NDArray[np.float32], width: int, height: int) -> HeadPose:
     scale_px = max(scale_px, 1e-6)
     across, along = width / scale_px, height / scale_px
     eyes = [(x * across, y * along, z * across) for x, y, z in vectors[3:]]
-    yaw, pitch = direction(*(-axis for axis in rotation.back))
+    back_x, back_y, back_z = rotation.back
+    yaw, pitch = direction(-back_x, -back_y, -back_z)
     roll = math.degrees(math.atan2(rotation.right[1], rotation.right[0]))
     return HeadPose(Angles(yaw, pitch, roll), rotation, scale_px, (eyes[:4], eyes[4:]))
 

@@ -5,6 +5,7 @@ Crossing back takes less than crossing over (hysteresis), and an unsure neutral 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.measurement import FaceMeasurement
@@ -47,8 +48,7 @@ def limits_of(policy: Policy, screen: Calibration | None) -> Limits:
     return Limits(yaw, pitch, pitch, max(policy.head_yaw_limit_deg, yaw))
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """One frame's verdict."""
 
     state: FocusState

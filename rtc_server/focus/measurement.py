@@ -1,6 +1,6 @@
 """Everything that is measured of one face in one frame, as plain numbers."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rtc_server.focus.gaze import gaze
 from rtc_server.focus.head_pose import head_pose
@@ -8,8 +8,7 @@ from rtc_server.focus.observation import FaceLandmarks
 from rtc_server.focus.state import Angles
 
 
-@dataclass(frozen=True, slots=True)
-class FaceMeasurement:
+class FaceMeasurement(NamedTuple):
     """Angles are against the line of sight, in degrees; see `state.Angles` for their signs."""
 
     head: Angles

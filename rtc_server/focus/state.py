@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class FocusState(StrEnum):
@@ -90,8 +91,7 @@ class Totals:
         return 100.0 * self.focused_s / self.total_s if self.total_s > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Angles:
+class Angles(NamedTuple):
     """A direction in degrees. yaw > 0 towards the picture's right edge, pitch > 0 up."""
 
     yaw_deg: float
@@ -100,8 +100,7 @@ class Angles:
     """Of a head only: > 0 clockwise in the displayed picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class FocusSnapshot:
+class FocusSnapshot(NamedTuple):
     """What is said of the learner at the moment of one frame."""
 
     media_time_s: float

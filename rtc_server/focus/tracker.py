@@ -1,7 +1,5 @@
 """The one door to the judgement: observations in, snapshots and spans out. Pure; one for each FocusSession."""
 
-from dataclasses import replace
-
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.company import Company
@@ -114,7 +112,7 @@ class FocusTracker:
     def finish(self) -> FocusSnapshot:
         """Settle what is still being decided. The totals are final."""
         self._accumulator.add(self._decision.close())
-        self._snapshot = replace(self._snapshot, totals=self._accumulator.totals)
+        self._snapshot = self._snapshot._replace(totals=self._accumulator.totals)
         return self._snapshot
 
     def snapshot(self) -> FocusSnapshot:

@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from rtc_server.focus.observation import FaceLandmarks
 
 REACH = 1.0
@@ -25,8 +23,8 @@ STRANGER_S = 5.0
 STRANGER_SIZE = 0.5
 COMPANY_SIZE = 0.4
 """A second face narrower than this share of the learner's is in the background, or a print."""
-_OUTLINE = np.array([3 * 10 + 1, 3 * 152 + 1, 3 * 234, 3 * 454], dtype=np.intp)
-"""In the flattened mesh: y of the top of the forehead and of the chin, x of both sides of the face."""
+TOP_OF_FOREHEAD, CHIN, LEFT_SIDE, RIGHT_SIDE = 10, 152, 234, 454
+"""In the mesh."""
 
 
 class _Place(NamedTuple):
@@ -82,5 +80,6 @@ class Watch:
 
 def _place(face: FaceLandmarks, aspect: float) -> _Place:
     """`size` is the larger of width and height, so that a turned head keeps its size."""
-    top, chin, left, right = face.points.take(_OUTLINE).tolist()
+    top, chin = face.points.item(TOP_OF_FOREHEAD, 1), face.points.item(CHIN, 1)
+    left, right = face.points.item(LEFT_SIDE, 0), face.points.item(RIGHT_SIDE, 0)
     return _Place((left + right) / 2, (top + chin) / 2 * aspect, max(abs(right - left), abs(chin - top) * aspect))

@@ -1,7 +1,5 @@
 """Full rate while things change, five looks a second while they do not."""
 
-import dataclasses
-
 from rtc_server.focus.state import FocusSnapshot, FocusState, GazeDirection, Reason, Totals
 from rtc_server.peer.analysis_pace import FULL_FPS, QUIET_AFTER_S, QUIET_FPS, STABLE_AFTER_S, AnalysisPace
 
@@ -28,7 +26,7 @@ def looks(pace: AnalysisPace, start_s: float, end_s: float, fps: float, **answer
         time = number / fps
         if not pace.may_skip(time):
             looked += 1
-            pace.observed(dataclasses.replace(SNAPSHOT, media_time_s=time, **answer))
+            pace.observed(SNAPSHOT._replace(media_time_s=time, **answer))
     return looked
 
 
