@@ -18,6 +18,12 @@ class Conditions:
     """Share of datagrams lost, in the long run."""
     burst: float = 1.0
     """Mean length of a run of lost datagrams; 1 loses each by itself (Gilbert's model, 1960)."""
+    outage_s: float = 0.0
+    """Mean length of a time in which every datagram is lost; above 0 it is time that `loss` is a share of.
+
+    What fails on a radio link fails for a while, however much is sent meanwhile. A run counted in datagrams lasts
+    the longer the fewer there are: on the way back, with seventeen a second, four of them are a quarter of a second.
+    """
     delay_s: float = 0.0
     jitter_s: float = 0.0
     """Up to so much more delay, evenly spread; overtaking is allowed."""
@@ -35,23 +41,36 @@ class Fate:
         self._conditions = conditions
         self._random = random.Random(seed)
         self._losing = False
+        self._outage: tuple[float, float] | None = None
+        """From when to when, the one that is or will be next."""
 
-    def delay_s(self) -> float | None:
-        """None: it is lost."""
-        if self._lost():
+    def delay_s(self, now: float) -> float | None:
+        """Of a datagram that is sent `now`, which never goes back. None: it is lost."""
+        if self._lost(now):
             return None
         held = HELD_BACK_S if self._random.random() < self._conditions.reordered else 0.0
         return self._conditions.delay_s + self._random.uniform(0, self._conditions.jitter_s) + held
 
-    def _lost(self) -> bool:
+    def _lost(self, now: float) -> bool:
         """Two states, one of which loses everything; they change so that both means come out right."""
         loss, burst = self._conditions.loss, max(self._conditions.burst, 1.0)
+        if self._conditions.outage_s > 0.0 and loss > 0.0:
+            return self._is_outage(now)
         if burst == 1.0 or loss == 0.0:
             return self._random.random() < loss
         leave = 1 / burst
         enter = leave * loss / (1 - loss)
         self._losing = self._random.random() < (1 - leave if self._losing else enter)
         return self._losing
+
+    def _is_outage(self, now: float) -> bool:
+        outage_s, loss = self._conditions.outage_s, self._conditions.loss
+        starts, ends = self._outage or (now, now)
+        while now >= ends:
+            starts = ends + self._random.expovariate(loss / (1 - loss) / outage_s)
+            ends = starts + self._random.expovariate(1 / outage_s)
+        self._outage = starts, ends
+        return now >= starts
 
 
 class BadNetwork:
@@ -95,7 +114,8 @@ class BadNetwork:
 
     @staticmethod
     def _forward(transport: asyncio.DatagramTransport, fate: Fate, data: bytes, to: Address) -> None:
-        delay_s = fate.delay_s()
+        loop = asyncio.get_running_loop()
+        delay_s = fate.delay_s(loop.time())
         if delay_s is None:
             return
         if delay_s == 0.0:
@@ -106,7 +126,7 @@ class BadNetwork:
             if not transport.is_closing():
                 transport.sendto(data, to)
 
-        asyncio.get_running_loop().call_later(delay_s, send)
+        loop.call_later(delay_s, send)
 
 
 class _Side(asyncio.DatagramProtocol):

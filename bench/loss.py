@@ -18,6 +18,8 @@ NETWORKS = {
     "1 % loss": Conditions(loss=0.01, delay_s=DELAY_S),
     "5 % loss": Conditions(loss=0.05, delay_s=DELAY_S),
     "10 % loss": Conditions(loss=0.10, delay_s=DELAY_S),
+    "5 % loss in outages of 40 ms": Conditions(loss=0.05, outage_s=0.040, delay_s=DELAY_S),
+    "10 % loss in outages of 40 ms": Conditions(loss=0.10, outage_s=0.040, delay_s=DELAY_S),
     "5 % loss in bursts of 4": Conditions(loss=0.05, burst=4, delay_s=DELAY_S),
     "30 ms jitter": Conditions(delay_s=DELAY_S, jitter_s=0.030),
     "5 % reordered": Conditions(delay_s=DELAY_S, reordered=0.05),
@@ -34,7 +36,9 @@ async def loss(run: Run) -> Report:
         "loss",
         f"One learner at full rate behind a relay that mistreats datagrams both ways, each {1000 * DELAY_S:g} ms late. "
         f"`fresh`: the share of time in which an update about a frame sent less than {1000 * FRESH_S:g} ms ago is "
-        "known. The longest freeze is the longest stretch without news, in all runs.",
+        "known. The longest freeze is the longest stretch without news, in all runs. An outage loses all that is sent "
+        "while it lasts; a burst is counted in datagrams, and so lasts the longer the fewer there are, as on "
+        "the way back. Lengths are means.",
         rows,
         [
             Goal(

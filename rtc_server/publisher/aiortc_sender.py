@@ -1,8 +1,10 @@
 """What aiortc 1.16's sender knows and has no public word for. Each hook has a test that fails when upstream changes."""
 
+import time
 from collections.abc import Callable
 
 from aiortc import RTCRtpSender
+from aiortc.rtp import RTP_HISTORY_SIZE
 
 _RTP_HEADER_BYTES = 12
 
@@ -10,17 +12,22 @@ _RTP_HEADER_BYTES = 12
 def on_frame_sent(sender: RTCRtpSender, sent: Callable[[int], None]) -> None:
     """Calls `sent` with a frame's RTP timestamp when its last packet (the marker) has left for the socket.
 
-    Retransmissions do not count. To be called before the sender starts.
+    What is sent again does not count. To be called before the sender starts.
     """
     transport = sender.transport
     send = transport._send_rtp
     ssrc = sender._ssrc.to_bytes(4, "big")
+    newest: int | None = None
 
     async def send_and_tell(data: bytes) -> None:
+        nonlocal newest
         await send(data)
         # RTCP's packet types, 200 to 207, have the marker's bit set too, but no dynamic payload type.
         if len(data) > _RTP_HEADER_BYTES and data[1] >= 0x80 | 96 and data[8:12] == ssrc:
-            sent(int.from_bytes(data[4:8], "big"))
+            timestamp = int.from_bytes(data[4:8], "big")
+            if newest is None or 0 < (timestamp - newest) & 0xFFFFFFFF < 0x80000000:
+                newest = timestamp
+                sent(timestamp)
 
     transport._send_rtp = send_and_tell  # type: ignore[method-assign]
 
@@ -28,3 +35,26 @@ def on_frame_sent(sender: RTCRtpSender, sent: Callable[[int], None]) -> None:
 def on_keyframe_requested(sender: RTCRtpSender, requested: Callable[[], None]) -> None:
     """Calls `requested` at each PLI and FIR. aiortc itself answers them only where it encodes."""
     sender._send_keyframe = requested  # type: ignore[method-assign]
+
+
+def send_again_as_browsers_do(sender: RTCRtpSender, now: Callable[[], float] = time.monotonic) -> None:
+    """A packet that is asked for is not sent again within a round trip of the last time it was sent again.
+
+    Of two requests for it that follow each other closely only one is answered.
+    """
+    again = sender._retransmit
+    sent_again: dict[int, float] = {}
+
+    async def send_again(sequence: int) -> None:
+        at = now()
+        round_trip_s = sender._RTCRtpSender__rtt or 0.0  # type: ignore[attr-defined]
+        last = sent_again.pop(sequence, None)
+        if last is not None and at - last < round_trip_s:
+            sent_again[sequence] = last
+            return
+        sent_again[sequence] = at
+        if len(sent_again) > RTP_HISTORY_SIZE:
+            del sent_again[next(iter(sent_again))]
+        await again(sequence)
+
+    sender._retransmit = send_again  # type: ignore[method-assign, assignment]

@@ -36,11 +36,19 @@ class ClipTrack(MediaStreamTrack):
         self._started: float | None = None
         self._keyframe_wanted = False
         self._last_keyframe_s = 0.0
+        self._next = 0
+        """Index of the picture that is to be handed out."""
         self._detour: _Detour | None = None
+        self._detour_coming: asyncio.Task[_Detour] | None = None
 
     def request_keyframe(self) -> None:
         """The receiver cannot go on without one (PLI, FIR)."""
         self._keyframe_wanted = True
+        if self.readyState != "live" or self._detour is not None or self._detour_coming is not None:
+            return
+        if not self._clip.pictures[self._next].keyframe:
+            # It takes a while, and a camera's encoder would be ready: begin before the next picture is due.
+            self._detour_coming = asyncio.create_task(asyncio.to_thread(_Detour, self._clip, self._next))
 
     async def recv(self) -> "av.Packet[av.stream.Stream]":
         """The next picture, at its time. Ends as a track does, by `MediaStreamError`."""
@@ -48,11 +56,13 @@ class ClipTrack(MediaStreamTrack):
         if self.readyState != "live" or index < 0:
             self.stop()
             raise MediaStreamError
+        self._next = index
         if self._started is None:
             now = time.monotonic()
             self._started = now if self._phase_s is None else next_in_phase(self._phase_s, now)
         await asyncio.sleep(self._started + due_s - time.monotonic())
         packet = av.Packet(await self._data(index, due_s))
+        self._next = (index + 1) % len(self._clip.pictures)
         packet.pts = round(due_s * CLOCK_RATE)
         packet.time_base = Fraction(1, CLOCK_RATE)
         self.frames_sent += 1
@@ -60,12 +70,13 @@ class ClipTrack(MediaStreamTrack):
 
     def stop(self) -> None:
         super().stop()
+        self._end_detour()
         self.finished.set()
 
     async def _data(self, index: int, due_s: float) -> bytes:
         picture = self._clip.pictures[index]
         if picture.keyframe:
-            self._detour = None
+            self._end_detour()
             self._keyframe_wanted = False
             self._last_keyframe_s = due_s
             return picture.data
@@ -73,10 +84,17 @@ class ClipTrack(MediaStreamTrack):
         if keyframe:
             self._keyframe_wanted = False
             self._last_keyframe_s = due_s
-            self._detour = self._detour or await asyncio.to_thread(_Detour, self._clip, index)
+            if self._detour is None and self._detour_coming is not None:
+                self._detour = await self._detour_coming
+                self._detour_coming = None
         if self._detour is None:
             return picture.data
         return await asyncio.to_thread(self._detour.encode, index, keyframe)
+
+    def _end_detour(self) -> None:
+        if self._detour_coming is not None:
+            self._detour_coming.cancel()
+        self._detour = self._detour_coming = None
 
 
 def next_in_phase(phase_s: float, now: float) -> float:
@@ -95,13 +113,22 @@ class _Detour:
         self._decoder = av.CodecContext.create("vp8", "r")
         self._decoder.thread_count = 1
         self._encoder = Vp8Encoder(clip.width, clip.height)
-        for earlier in clip.pictures[clip.keyframe_before(index) : index]:
-            self._decoder.decode(av.Packet(earlier.data))
+        self._decoded = clip.keyframe_before(index)
+        """Index of the picture that is decoded next."""
+        self._decode_before(index)
 
     def encode(self, index: int, keyframe: bool) -> bytes:
+        """Picture `index`, which grows from call to call."""
+        self._decode_before(index)
         picture = self._clip.pictures[index]
         (decoded,) = self._decoder.decode(av.Packet(picture.data))
+        self._decoded += 1
         return self._encoder.encode(decoded, picture.time_s, keyframe=keyframe)
+
+    def _decode_before(self, index: int) -> None:
+        for earlier in self._clip.pictures[self._decoded : index]:
+            self._decoder.decode(av.Packet(earlier.data))
+        self._decoded = index
 
 
 def _schedule(clip: EncodedClip, duration_s: float | None, loop: bool) -> Iterator[tuple[int, float]]:

@@ -19,9 +19,13 @@ SDP = "\r\n".join(
 )
 
 
+DATAGRAM_S = 0.005
+"""From one to the next."""
+
+
 def lost(conditions: Conditions, count: int = 20_000, seed: int = 1) -> list[bool]:
     fate = Fate(conditions, seed)
-    return [fate.delay_s() is None for _ in range(count)]
+    return [fate.delay_s(index * DATAGRAM_S) is None for index in range(count)]
 
 
 @pytest.mark.parametrize("burst", [1.0, 4.0])
@@ -36,12 +40,22 @@ def test_bursts_are_as_long_as_asked_for() -> None:
     assert sum(runs) / len(runs) == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.parametrize("loss", [0.05, 0.10])
+def test_an_outage_lasts_its_time_however_much_is_sent(loss: float) -> None:
+    gone = lost(Conditions(loss=loss, outage_s=0.1), 200_000)
+    runs = [len(list(run)) for lost_here, run in groupby(gone) if lost_here]
+
+    assert sum(gone) / len(gone) == pytest.approx(loss, rel=0.2)
+    # An outage shorter than the time between two datagrams may fall between them.
+    assert 0.1 <= DATAGRAM_S * sum(runs) / len(runs) <= 0.1 + 2 * DATAGRAM_S
+
+
 def test_the_same_seed_is_the_same_weather() -> None:
     conditions = Conditions(loss=0.05, delay_s=0.05, jitter_s=0.03, reordered=0.05)
 
     def weather(seed: int) -> list[float | None]:
         fate = Fate(conditions, seed)
-        return [fate.delay_s() for _ in range(100)]
+        return [fate.delay_s(index * DATAGRAM_S) for index in range(100)]
 
     assert weather(3) == weather(3) != weather(4)
     assert all(0.05 <= delay < 0.1 for delay in weather(3) if delay is not None)

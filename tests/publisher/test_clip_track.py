@@ -100,6 +100,18 @@ async def test_a_request_that_crossed_a_keyframe_is_answered_by_that_one() -> No
     assert not any(is_keyframe(packet) for packet in rest)
 
 
+async def test_a_request_too_soon_after_a_keyframe_is_answered_a_little_later() -> None:
+    track = ClipTrack(encoded_bars(1.0, 25))
+    await track.recv()
+    track.request_keyframe()
+    packets = [await track.recv() for _ in range(12)]
+    track.stop()
+
+    assert [is_keyframe(packet) for packet in packets].index(True) == 7
+    decoder = av.CodecContext.create("vp8", "r")
+    assert [len(decoder.decode(av.Packet(bytes(packet)))) for packet in packets[7:]] == [1] * 5
+
+
 @pytest.mark.parametrize("asked", [True, False])
 async def test_the_clip_s_own_keyframe_ends_the_detour(asked: bool) -> None:
     clip = encoded_bars(4.2, 10)

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtp import RTCP_RTPFB_NACK, RtcpRtpfbPacket
 
 from rtc_server.publisher import aiortc_sender
 from rtc_server.publisher.clip_track import ClipTrack
@@ -154,12 +155,34 @@ async def test_only_frames_whole_on_the_wire_are_told() -> None:
 
     not_last, last, report = 97, 0x80 | 97, 200
     packets = [packet(not_last, 5), packet(last, 6), packet(report, 7), packet(last, 8, b"rtx!"), b""]
+    packets += [packet(last, 0xFFFF_FFF0), packet(last, 6), packet(last, 9), packet(last, 6)]
     for data in packets:
         await sender.transport._send_rtp(data)
     await peer.close()
 
     assert wire == packets
-    assert told == [6]
+    assert told == [6, 9], "what is sent again does not count"
+
+
+async def test_a_packet_is_not_sent_again_within_a_round_trip() -> None:
+    """aiortc's sender still asks its `_retransmit` for each packet of a NACK, and keeps the round trip in `__rtt`."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    sender = peer.addTransceiver("video").sender
+    again: list[int] = []
+    times = iter([0.0, 0.0, 0.02, 0.11, 0.12, 0.12])
+
+    async def retransmit(sequence: int) -> None:
+        again.append(sequence)
+
+    sender._retransmit = retransmit
+    aiortc_sender.send_again_as_browsers_do(sender, lambda: next(times))
+    assert sender._RTCRtpSender__rtt is None
+    sender._RTCRtpSender__rtt = 0.1
+    for lost in [[5, 6], [5], [5], [5, 7]]:
+        await sender._handle_rtcp_packet(RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=1, media_ssrc=2, lost=lost))
+    await peer.close()
+
+    assert again == [5, 6, 5, 7]
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
