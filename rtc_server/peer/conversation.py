@@ -1,5 +1,6 @@
 """What a learner's client and the server say to each other on the data channels, from greeting to goodbye."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -21,6 +22,9 @@ from rtc_server.peer.messages import (
     metrics_of,
 )
 from rtc_server.peer.metrics_channel import MetricsChannel
+
+GREETING_WAIT_S = 0.25
+"""From a client's first channel to the greeting on it: time to open `control` too."""
 
 
 class ConversationEvents(Protocol):
@@ -51,19 +55,17 @@ class Conversation:
         self._events = events
         self._channel = MetricsChannel(self._heard, lambda: events.end("failed"), now, messages_per_s)
         self._calibration = CalibrationDialogue(session, self._channel.tell)
+        self._greeting: asyncio.TimerHandle | None = None
         self._greeted = False
         self._second_person_told = False
 
     def add(self, channel: RTCDataChannel) -> None:
-        """Take a channel that the client made. One who made `control` is greeted on it."""
+        """Take a channel that the client made. It is greeted on `control`, or after a while on `focus`."""
         self._channel.add(channel)
         if self._channel.has_control:
             self._greet()
-
-    def beat(self) -> None:
-        """A client without `control` is greeted on `focus`, once it has had time to open both."""
-        if self._channel.is_open:
-            self._greet()
+        elif self._channel.is_open and self._greeting is None:
+            self._greeting = asyncio.get_running_loop().call_later(GREETING_WAIT_S, self._greet)
 
     def watch(self) -> None:
         """About once a second."""
@@ -83,6 +85,8 @@ class Conversation:
             self._channel.tell(FrameRateRequest(max_fps=fps))
 
     def say_goodbye(self, reason: str, final: FocusSnapshot) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
         self._channel.tell(
             TrackingStopped(
                 focus_session_id=self._session.id,

@@ -12,7 +12,7 @@ from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 from pydantic import ValidationError
 
-from rtc_server.peer.aiortc_guard import send_now
+from rtc_server.peer.aiortc_guard import Sender
 from rtc_server.peer.allowance import Allowance
 from rtc_server.peer.messages import (
     CLIENT_MESSAGE,
@@ -46,6 +46,7 @@ class MetricsChannel:
         self._on_flood = on_flood
         self._now = now
         self._focus: RTCDataChannel | None = None
+        self._updates: Sender | None = None
         self._control: RTCDataChannel | None = None
         burst = max(1.0, BURST_S * messages_per_s)
         self._messages = Allowance(messages_per_s, burst)
@@ -56,6 +57,7 @@ class MetricsChannel:
         """Take a channel that the client made; one that is none of ours is closed."""
         if channel.label == "focus" and self._focus is None:
             self._focus = channel
+            self._updates = Sender(channel)
         elif channel.label == "control" and self._control is None:
             self._control = channel
         else:
@@ -65,10 +67,9 @@ class MetricsChannel:
 
     def update(self, text: str) -> None:
         """Send on `focus`, unless an earlier one is still waiting."""
-        channel = self._focus
-        if channel is not None and channel.readyState == "open":
+        if self._updates is not None and self._focus is not None and self._focus.readyState == "open":
             try:
-                send_now(channel, text)
+                self._updates.send_now(text)
             except ConnectionError:
                 logger.debug("an update was not sent", exc_info=True)
 

@@ -28,8 +28,7 @@ from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
 from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
 
-BEAT_S = 0.25
-REPORT_EVERY_BEATS = 4
+BEAT_S = 1.0
 TROUBLE_TICK_S = 0.02
 
 logger = logging.getLogger(__name__)
@@ -233,19 +232,16 @@ class Peer:
         self._conversation.update(snapshot, update_text(snapshot, 0, 0.0))
 
     async def _beat(self) -> None:
-        """A few times a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
-        beats = 0
+        """Once a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
         while True:
             await asyncio.sleep(BEAT_S)
-            beats += 1
             now = self._loop.time()
-            self._conversation.beat()
             verdict = self._vital_signs.verdict(now)
             if verdict is Verdict.GONE:
                 self.end("silence" if self._started else "failed", resumable=True)
             elif verdict is Verdict.OLD:
                 self.end("expired")
-            elif beats % REPORT_EVERY_BEATS == 0:
+            else:
                 self._receiver.report(now, self._services.media_limits.bitrate_kbps)
                 self._conversation.watch()
                 if verdict is Verdict.SILENT:

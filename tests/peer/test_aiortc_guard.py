@@ -15,7 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
-from rtc_server.peer.aiortc_guard.data_path import Suspended, run_to_end, send_now
+from rtc_server.peer.aiortc_guard.data_path import Sender, Suspended, run_to_end
 from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
 from rtc_server.peer.ice_gathering import IceGathering
@@ -54,6 +54,12 @@ class Live:
         gate = self.server_ice._nominated[1].protocol.datagram_received.__self__
         assert isinstance(gate, DatagramGate)
         return gate
+
+    @property
+    def updates(self) -> Sender:
+        sender = self.peer._conversation._channel._updates
+        assert sender is not None
+        return sender
 
     async def goes_on(self) -> None:
         self.client.messages.clear()
@@ -302,10 +308,9 @@ async def test_a_channel_that_is_none_of_ours_is_closed(live: Live) -> None:
 async def test_messages_pass_without_a_task(live: Live) -> None:
     """Upstream's coroutines still wait for nothing: an update leaves, and its acknowledgement is taken, at once."""
     sctp = live.peer._connection._pc.sctp
-    channel = live.peer._conversation._channel._focus
     tasks = asyncio.all_tasks()
     sent = sctp._local_tsn
-    assert send_now(channel, '{"type": "at once"}')
+    assert live.updates.send_now('{"type": "at once"}')
     assert sctp._local_tsn == (sent + 1) % 2**32
     assert not sctp._outbound_queue
     assert asyncio.all_tasks() == tasks
@@ -335,7 +340,7 @@ async def test_the_association_s_timer_is_ours(live: Live) -> None:
     sctp = live.peer._connection._pc.sctp
     for method in ("_t3_start", "_t3_cancel", "_t3_restart"):
         assert isinstance(getattr(sctp, method).__self__, RetransmissionTimer)
-    assert send_now(live.peer._conversation._channel._focus, '{"type": "timed"}')
+    assert live.updates.send_now('{"type": "timed"}')
     assert isinstance(sctp._t3_handle, RetransmissionTimer)
     await live.client.told("timed")
     await until(lambda: sctp._t3_handle is None, "all is acknowledged")

@@ -5,6 +5,6 @@ aiortc's own receive path. What that path, or another part, would do to us is to
 """
 
 from rtc_server.peer.aiortc_guard.connection import Connection, ConnectionEvents, Relay
-from rtc_server.peer.aiortc_guard.data_path import send_now
+from rtc_server.peer.aiortc_guard.data_path import Sender
 
-__all__ = ["Connection", "ConnectionEvents", "Relay", "send_now"]
+__all__ = ["Connection", "ConnectionEvents", "Relay", "Sender"]

@@ -49,23 +49,39 @@ def receive_record(dtls: RTCDtlsTransport, datagram: bytes) -> bool:
     return True
 
 
-def send_now(channel: RTCDataChannel, text: str) -> bool:
-    """Send a message at once, if nothing is waiting to be sent and the client keeps up; else nothing happens.
+class Sender:
+    """Sends on one data channel, of which all that does not change is asked only once."""
 
-    Raises ConnectionError where the connection has ended.
-    """
-    sctp: RTCSctpTransport = channel.transport
-    if (
-        sctp._association_state is not RTCSctpTransport.State.ESTABLISHED
-        or sctp._data_channel_queue
-        or sctp._outbound_queue
-        or sctp._flight_size >= sctp._cwnd
-    ):
-        return False
-    message, stream_id, retransmits = text.encode(), channel.id, channel.maxRetransmits
-    assert stream_id is not None
-    if channel.ordered or len(message) > USERDATA_MAX_LENGTH or sctp._forward_tsn_chunk is not None:
-        run_to_end(sctp._send(stream_id, WEBRTC_STRING, message, max_retransmits=retransmits, ordered=channel.ordered))
-    else:
-        send_message(sctp, stream_id, message, retransmits)
-    return True
+    def __init__(self, channel: RTCDataChannel) -> None:
+        """channel: one that the client opened."""
+        assert channel.id is not None
+        self._sctp = channel.transport
+        self._stream_id = channel.id
+        self._ordered = channel.ordered
+        self._max_retransmits = channel.maxRetransmits
+
+    def send_now(self, text: str) -> bool:
+        """Send a message at once, if nothing is waiting to be sent and the client keeps up; else nothing happens.
+
+        Raises ConnectionError where the connection has ended.
+        """
+        sctp = self._sctp
+        if (
+            sctp._association_state is not RTCSctpTransport.State.ESTABLISHED
+            or sctp._data_channel_queue
+            or sctp._outbound_queue
+            or sctp._flight_size >= sctp._cwnd
+        ):
+            return False
+        message = text.encode()
+        if self._ordered or len(message) > USERDATA_MAX_LENGTH or sctp._forward_tsn_chunk is not None:
+            run_to_end(
+                sctp._send(
+                    *(self._stream_id, WEBRTC_STRING, message),
+                    max_retransmits=self._max_retransmits,
+                    ordered=self._ordered,
+                )
+            )
+        else:
+            send_message(sctp, self._stream_id, message, self._max_retransmits)
+        return True
