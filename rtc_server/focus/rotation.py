@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 Vector = tuple[float, float, float]
 
-_DEGENERATE = 1e-9
-"""A map flatter than this share of itself is as near to one rotation as to another: its points lie in a line, or
-it mirrors the depth and nothing else."""
+_DEGENERATE = 1e-3
+"""Of its own size; from here on a map is as near to one rotation as to another: all it maps lies in a line, or it
+mirrors one axis and keeps the rest."""
 
 
 def dot(a: Vector, b: Vector) -> float:
@@ -52,7 +52,7 @@ def nearest_rotation(x: Vector, y: Vector, z: Vector) -> tuple[Rotation, float]:
     pairs = x_x * y_y - x_y * x_y + y_y * z_z - y_z * y_z + z_z * x_x - z_x * z_x
     third = squares / 3
     spread = math.sqrt(max(0.0, third * third - pairs / 3))
-    cube, lean = spread**3, third**3 - third * pairs / 2 + volume * volume / 2
+    cube, lean = spread * spread * spread, third * (third * third - pairs / 2) + volume * volume / 2
     angle = math.atan2(math.sqrt(max(0.0, cube * cube - lean * lean)), lean)
     smallest = third + 2 * spread * math.cos((angle + 2 * math.pi) / 3)
     # The stretches themselves; the least counts as negative where the map mirrors.
@@ -61,7 +61,7 @@ def nearest_rotation(x: Vector, y: Vector, z: Vector) -> tuple[Rotation, float]:
     least = volume / area if area else 0.0
     total, products = larger + least, area + larger * least
     scale = total * products - volume
-    if scale <= _DEGENERATE * larger**3:
+    if scale <= _DEGENERATE * larger * larger * larger:
         return UPRIGHT, larger / 2
     rest = total * total - products
     right = _sum((rest - x_x) / scale, x, -x_y / scale, y, -z_x / scale, z, total / scale, across_x)
