@@ -199,11 +199,12 @@ def metrics_of(totals: Totals, state: FocusState) -> Metrics:
 
 _UPDATE = (
     '{"version":1,"type":"tracking_update","is_focused":%s,"gaze_direction":"%s",'
-    '"metrics":{"focused_time":%.3f,"unfocused_time":%.3f,"unknown_time":%.3f,"total_time":%.3f,'
+    '"metrics":{"focused_time":%.12g,"unfocused_time":%.12g,"unknown_time":%.12g,"total_time":%.12g,'
     '"focus_percentage":%.1f,"focus_sessions":%d,"unfocus_sessions":%d,"current_state":"%s"},'
     '"timestamp":"%s","state":"%s","reason":"%s","confidence":%.3f,"head_pose":%s,"gaze":%s,"eye_openness":%s,'
     '"face_count":%d,"perclos":%s,"media_time_s":%.3f,"rtp_timestamp":%d,"server_ms":%.2f}'
 )
+"""Of totals, which are rounded and often 0 or 12.5, `g` writes no zeros behind."""
 _DIRECTION = '{"yaw_deg":%.1f,"pitch_deg":%.1f,"roll_deg":%.1f}'
 
 
@@ -211,13 +212,13 @@ def update_text(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -
     """A `TrackingUpdate` as it is sent. Fifteen of them a second for each learner: filling in a form takes half
     the time of making a model and having it written."""
     totals, state = snapshot.totals, snapshot.state
-    focused, unfocused = round(totals.focused_s, 3), round(totals.unfocused_s, 3)
+    focused, unfocused, unknown = round(totals.focused_s, 3), round(totals.unfocused_s, 3), round(totals.unknown_s, 3)
     return _UPDATE % (
         "true" if state is FocusState.FOCUSED else "false",
         snapshot.gaze_direction,
         focused,
         unfocused,
-        totals.unknown_s,
+        unknown,
         focused + unfocused,
         totals.focus_percentage,
         totals.focus_sessions,
