@@ -320,7 +320,7 @@ async def test_messages_pass_without_a_task(live: Live) -> None:
 async def test_updates_and_their_acknowledgements_take_the_short_way(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What upstream renames would be taken its own way: as it should be, but at three times the cost."""
+    """What upstream renames would be taken its own way: as it should be, but at twice the cost."""
     sctp = live.peer._connection._pc.sctp
     await live.goes_on()
     long_way: list[object] = []

@@ -1,8 +1,8 @@
 """DTLS records and SRTP packets, straight by OpenSSL's and libsrtp's functions.
 
-pyOpenSSL's and pylibsrtp's methods do the same, and ask three times as many questions for each: what the last
-call's error was when there was none, and what kind of thing our bytes are. Where something is not in order, it is
-pyOpenSSL that says what.
+pyOpenSSL's and pylibsrtp's methods do the same and ask more than they need to, for each record: what the error was
+when there was none, and what kind of thing our bytes are. Where something is not in order, it is pyOpenSSL that says
+what.
 """
 
 from OpenSSL import SSL
