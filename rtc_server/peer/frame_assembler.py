@@ -191,7 +191,7 @@ class FrameAssembler:
         while self._cursor is not None:
             packet = self._held.get(self._cursor)
             if packet is None:
-                if not (self._skip_padding() or self._skip_to_whole_keyframe()):
+                if not self._held or not (self._skip_padding() or self._skip_to_whole_keyframe()):
                     break
             elif packet.payload is not None and self._frame.timestamp not in (None, packet.timestamp):
                 # The sender sets no marker.
