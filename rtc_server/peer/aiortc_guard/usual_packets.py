@@ -1,6 +1,7 @@
 """The two SCTP packets that a live connection exchanges all the time: an update, and its acknowledgement.
 
-Both change aiortc's association just as its own code would, which the tests run beside them, by less than half the bytecodes.
+Both change aiortc's association just as its own code would, which the tests run beside them, and take less than half
+the bytecodes for it.
 """
 
 import time
