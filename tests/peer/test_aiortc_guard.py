@@ -15,7 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
-from rtc_server.peer.aiortc_guard.data_path import Sender, Suspended, run_to_end
+from rtc_server.peer.aiortc_guard.data_path import MAX_ON_ITS_WAY_BYTES, Sender, Suspended, run_to_end
 from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
 from rtc_server.peer.ice_gathering import IceGathering
@@ -334,6 +334,15 @@ async def test_updates_and_their_acknowledgements_take_the_short_way(
     await live.goes_on()
     await until(lambda: sctp._last_sacked_tsn - sent & 0xFFFFFFFF < 1000, "an update sent since is acknowledged")
     assert not long_way
+
+
+async def test_an_outage_does_not_hold_up_the_updates_after_it(live: Live) -> None:
+    """After a second without an answer aiortc's window holds two updates."""
+    sctp, sender = live.peer._connection._pc.sctp, live.updates
+    sctp._cwnd, sctp._flight_size = 1172, 1200
+    assert sender.send_now("first after the outage")
+    sctp._flight_size = MAX_ON_ITS_WAY_BYTES
+    assert not sender.send_now("one of too many")
 
 
 async def test_the_association_s_timer_is_ours(live: Live) -> None:

@@ -15,6 +15,10 @@ from OpenSSL import SSL
 from rtc_server.peer.aiortc_guard.encryption import unseal
 from rtc_server.peer.aiortc_guard.usual_packets import acknowledge, send_message
 
+MAX_ON_ITS_WAY_BYTES = 16 * 1024
+"""Of updates, which are not sent again and come no faster for it: a second and a half of them. SCTP's own window
+shrinks to two of them after a second without an answer, and then each outage of three stops all for another second."""
+
 
 class Suspended(RuntimeError):
     """A coroutine that never waited has begun to: upstream changed."""
@@ -66,15 +70,19 @@ class Sender:
         Raises ConnectionError where the connection has ended.
         """
         sctp = self._sctp
+        message = text.encode()
+        short = not self._ordered and len(message) <= USERDATA_MAX_LENGTH and sctp._forward_tsn_chunk is None
+        room = MAX_ON_ITS_WAY_BYTES if short and self._max_retransmits == 0 else sctp._cwnd
         if (
             sctp._association_state is not RTCSctpTransport.State.ESTABLISHED
             or sctp._data_channel_queue
             or sctp._outbound_queue
-            or sctp._flight_size >= sctp._cwnd
+            or sctp._flight_size >= room
         ):
             return False
-        message = text.encode()
-        if self._ordered or len(message) > USERDATA_MAX_LENGTH or sctp._forward_tsn_chunk is not None:
+        if short:
+            send_message(sctp, self._stream_id, message, self._max_retransmits)
+        else:
             run_to_end(
                 sctp._send(
                     *(self._stream_id, WEBRTC_STRING, message),
@@ -82,6 +90,4 @@ class Sender:
                     ordered=self._ordered,
                 )
             )
-        else:
-            send_message(sctp, self._stream_id, message, self._max_retransmits)
         return True
