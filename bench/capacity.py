@@ -4,7 +4,7 @@ from typing import Any
 
 from bench.crowd import SPREAD, Window, crowd
 from bench.figures import largest_carried, spread
-from bench.floor import FACE_MESH, measure_floor
+from bench.floor import FACE_MESH, floor_process
 from bench.processes import MeasuredServer, our_server
 from bench.report import Goal, Report
 from bench.run import Run
@@ -28,7 +28,8 @@ async def capacity(run: Run) -> Report:
                 found.append(await _carried(run, server, mode, windows))
         carried = spread(found)
         window = windows.get(int(carried.median))
-        floor = await measure_floor(run.clip, FACE_MESH, run.seconds, beside=window.load_share if window else 0.0)
+        async with floor_process(run.clip, FACE_MESH) as process:
+            floor = await process.measure(run.seconds)
         rows.append(
             {
                 "mode": mode,

@@ -1,10 +1,11 @@
 """`cost`: the server's whole CPU for one frame, against the floor."""
 
+import asyncio
 from typing import Any
 
 from bench.crowd import SPREAD, Window, crowd
 from bench.figures import spread
-from bench.floor import FACE_MESH, measure_floor
+from bench.floor import FACE_MESH, floor_process
 from bench.processes import our_server
 from bench.report import Goal, Report
 from bench.run import Run
@@ -19,8 +20,8 @@ async def cost(run: Run) -> Report:
     return Report(
         "cost",
         "The server's whole CPU, RTP, DTLS, data channel and database included, for each frame: at full rate for each "
-        "analysed frame, adaptively for each received one. `floor`: see there, with the stock FaceMesh, measured "
-        "just after on the same core, with the load's core kept as busy as the load kept it. Milliseconds of CPU. "
+        "analysed frame, adaptively for each received one. `floor`: see there, with the stock FaceMesh, sampled every "
+        "two seconds on the same core while the server is measured. Milliseconds of CPU. "
         f"{SPREAD}",
         rows,
         [_goal(rows, "full", FULL_AIM), _goal(rows, "adaptive", ADAPTIVE_AIM)],
@@ -30,9 +31,14 @@ async def cost(run: Run) -> Report:
 async def _row(run: Run, mode: str, learners: int) -> dict[str, Any]:
     floors, costs, ratios, answered = [], [], [], []
     for _ in range(run.runs):
-        async with our_server(adaptive=mode == "adaptive") as server, crowd(server, run.clip, learners) as guests:
-            window = await guests.measure(run.seconds)
-        floor = await measure_floor(run.clip, FACE_MESH, run.seconds, beside=window.load_share)
+        async with (
+            our_server(adaptive=mode == "adaptive") as server,
+            floor_process(run.clip, FACE_MESH) as process,
+            crowd(server, run.clip, learners) as guests,
+        ):
+            window, floor = await asyncio.gather(
+                guests.measure(run.seconds), process.measure(run.seconds, sampled=True)
+            )
         floors.append(floor["floor_ms"])
         costs.append(_cost_ms(window, mode))
         ratios.append(costs[-1] / floors[-1])

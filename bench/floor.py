@@ -5,16 +5,17 @@ Run as a program it measures itself, on whatever core it was pinned to, and prin
 
 import argparse
 import asyncio
+import itertools
 import json
+import os
 import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ from bench.report import Report
 from bench.run import Run
 from rtc_server.publisher.encoded_clip import EncodedClip
 
-BUSY_PERIOD_S = 0.010
+SAMPLE_EVERY_S, SAMPLE_FRAMES = 2.0, 5
+COLD_FRAMES = 3
+"""At a sample's beginning, that do not count: what came between has taken the caches, and no loop finds them so."""
+WARM_UP_S = 1.0
 FACE_MESH, OUR_LANDMARKER = "FaceMesh", "our landmarker"
 
 
@@ -37,7 +41,8 @@ async def floor(run: Run) -> Report:
     measured: dict[str, list[dict[str, float]]] = {FACE_MESH: [], OUR_LANDMARKER: []}
     for _ in range(run.runs):
         for name, found in measured.items():
-            found.append(await measure_floor(run.clip, name, run.seconds))
+            async with floor_process(run.clip, name) as process:
+                found.append(await process.measure(run.seconds))
     rows = [
         {
             "landmarker": name,
@@ -55,42 +60,46 @@ async def floor(run: Run) -> Report:
     )
 
 
-async def measure_floor(clip: EncodedClip, landmarker: str, seconds: float, *, beside: float = 0.0) -> dict[str, float]:
-    """CPU milliseconds a frame by stage, on the server's core.
+class FloorProcess:
+    """The loop in a process of its own, on the server's core, ready to be run."""
 
-    `beside`: how busy to keep the load's core meanwhile, 0 to 1. Two cores often are two threads of one, and then
-    a floor that was measured with the other one idle is lower than any server under load could reach.
-    """
-    with _busy(beside), tempfile.NamedTemporaryFile(suffix=".clip") as file:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def measure(self, seconds: float, *, sampled: bool = False) -> dict[str, float]:
+        """CPU milliseconds a frame by stage, of one loop without a pause.
+
+        sampled: of a few frames every two seconds instead, while something else is measured on the same core. A shared
+        machine is half as fast again in one minute as in the next, so that only a floor of the same seconds says
+        what a server could have cost in them.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{seconds} {SAMPLE_EVERY_S if sampled else 0.0}\n".encode())
+        return dict(json.loads(await self._process.stdout.readline()))
+
+
+@asynccontextmanager
+async def floor_process(clip: EncodedClip, landmarker: str) -> AsyncIterator[FloorProcess]:
+    with tempfile.NamedTemporaryFile(suffix=".clip") as file:
         pickle.dump(clip, file)
         file.flush()
         command = [shutil.which("taskset") or "taskset", "-c", str(cores()[0]), sys.executable, "-m", "bench.floor"]
         process = await asyncio.create_subprocess_exec(
-            *command, file.name, landmarker, str(seconds), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            *command,
+            *(file.name, landmarker),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-        out, _ = await process.communicate()
-    return dict(json.loads(out))
-
-
-@contextmanager
-def _busy(share: float) -> Iterator[None]:
-    """This process works for `share` of each hundredth of a second."""
-    done = threading.Event()
-
-    def work() -> None:
-        while not done.is_set():
-            begun = time.monotonic()
-            while time.monotonic() < begun + share * BUSY_PERIOD_S:
-                pass
-            done.wait(max(0.0, begun + BUSY_PERIOD_S - time.monotonic()))
-
-    worker = threading.Thread(target=work, name="busy")
-    worker.start()
-    try:
-        yield
-    finally:
-        done.set()
-        worker.join()
+        try:
+            floor = FloorProcess(process)
+            await floor.measure(WARM_UP_S)
+            yield floor
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +110,47 @@ class Stages:
     landmarks: Callable[[Any], object]
 
 
-def _loop(clip: EncodedClip, stages: Stages, seconds: float) -> dict[str, float]:
-    decoder = av.CodecContext.create("vp8", "r")
-    decoder.thread_count = 1
-    spent = [0.0, 0.0, 0.0]
-    frames = 0
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        for picture in clip.pictures:
-            begun = time.process_time()
-            (frame,) = decoder.decode(av.Packet(picture.data))
-            decoded = time.process_time()
-            converted_frame = stages.convert(frame)
-            converted = time.process_time()
-            stages.landmarks(converted_frame)
-            done = time.process_time()
-            for index, stage in enumerate((decoded - begun, converted - decoded, done - converted)):
-                spent[index] += stage
-            frames += 1
-    decode_ms, convert_ms, landmarks_ms = (1000 * stage / frames for stage in spent)
-    return {
-        "decode_ms": decode_ms,
-        "convert_ms": convert_ms,
-        "landmarks_ms": landmarks_ms,
-        "floor_ms": decode_ms + convert_ms + landmarks_ms,
-    }
+class _Loop:
+    """Decodes the clip in a circle, and times each stage."""
+
+    def __init__(self, clip: EncodedClip, stages: Stages) -> None:
+        self._pictures = itertools.cycle(clip.pictures)
+        self._stages = stages
+        self._decoder = av.CodecContext.create("vp8", "r")
+        self._decoder.thread_count = 1
+
+    def measure(self, seconds: float, every_s: float) -> dict[str, float]:
+        """Mean CPU milliseconds a frame; of `SAMPLE_FRAMES` each `every_s` seconds, or of all where that is 0."""
+        spent = [0.0, 0.0, 0.0]
+        frames = 0
+        began = time.monotonic()
+        for sample in itertools.count(1):
+            if every_s:
+                for _ in range(COLD_FRAMES):
+                    self._step()
+            for _ in range(SAMPLE_FRAMES):
+                spent = [sum(pair) for pair in zip(spent, self._step(), strict=True)]
+                frames += 1
+            if time.monotonic() - began >= seconds:
+                break
+            time.sleep(max(0.0, began + sample * every_s - time.monotonic()))
+        decode_ms, convert_ms, landmarks_ms = (1000 * stage / frames for stage in spent)
+        return {
+            "decode_ms": decode_ms,
+            "convert_ms": convert_ms,
+            "landmarks_ms": landmarks_ms,
+            "floor_ms": decode_ms + convert_ms + landmarks_ms,
+        }
+
+    def _step(self) -> tuple[float, float, float]:
+        """Seconds of CPU of each stage of the next frame."""
+        begun = time.process_time()
+        (frame,) = self._decoder.decode(av.Packet(next(self._pictures).data))
+        decoded = time.process_time()
+        converted = self._stages.convert(frame)
+        ready = time.process_time()
+        self._stages.landmarks(converted)
+        return decoded - begun, ready - decoded, time.process_time() - ready
 
 
 def stock_face_mesh() -> Callable[[Any], object]:
@@ -165,12 +190,15 @@ def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("clip", type=Path)
     parser.add_argument("landmarker", choices=[FACE_MESH, OUR_LANDMARKER])
-    parser.add_argument("seconds", type=float)
     arguments = parser.parse_args()
     clip = pickle.loads(arguments.clip.read_bytes())
-    stages = _stock() if arguments.landmarker == FACE_MESH else _ours()
-    _loop(clip, stages, min(1.0, arguments.seconds))
-    print(json.dumps(_loop(clip, stages, arguments.seconds)))
+    loop = _Loop(clip, _stock() if arguments.landmarker == FACE_MESH else _ours())
+    # A sample is not to be taken apart by what it stands beside.
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    for line in sys.stdin:
+        seconds, every_s = map(float, line.split())
+        print(json.dumps(loop.measure(seconds, every_s)), flush=True)
 
 
 if __name__ == "__main__":
