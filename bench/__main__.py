@@ -5,7 +5,9 @@ import gc
 import json
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import uvloop
 
 from bench.clip import bench_clip, clip_name
 from bench.processes import alone, take_the_load_s_cores
-from bench.report import Report, write
+from bench.report import Report, stolen_s, write
 from bench.run import Run
 
 BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile")
@@ -55,7 +57,9 @@ def main() -> None:
 
 
 async def _measured(benchmark: Callable[[Run], Awaitable[Report]], run: Run) -> Report:
-    return await benchmark(run)
+    began, stolen = time.monotonic(), stolen_s()
+    report = await benchmark(run)
+    return replace(report, stolen_share=(stolen_s() - stolen) / (time.monotonic() - began))
 
 
 if __name__ == "__main__":

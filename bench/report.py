@@ -20,7 +20,9 @@ HEAD = """\
 
 Written by `python -m bench NAME --write`, a section each. Servers run as they are deployed, each alone on
 one core, with the load on another; all send the same clip. Numbers are medians over runs, with the least
-and the most where it says so; ratios are taken within one run. Milliseconds are from the moment a frame's
+and the most where it says so; ratios are taken within one run. Of a shared machine's core, its host gives some to
+others: what was stolen stands below each section, and where it is more than a hundredth, milliseconds say
+more about the neighbours than about the server. Milliseconds are from the moment a frame's
 last packet left the sender to the arrival of the update about it.
 """
 
@@ -41,11 +43,14 @@ class Report:
     what: str
     rows: Sequence[Mapping[str, Any]]
     goals: Sequence[Goal] = ()
+    stolen_share: float = 0.0
+    """Of the time, in which the server's core could have worked and its host let another guest have it."""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "machine": machine(),
+            "stolen_share": self.stolen_share,
             "rows": [dict(row) for row in self.rows],
             "goals": [{"aim": goal.aim, "result": goal.result, "met": goal.met} for goal in self.goals],
         }
@@ -53,7 +58,7 @@ class Report:
     def as_markdown(self, clip_name: str) -> str:
         parts = [f"## {self.name}", self.what, _table(self.rows)]
         parts += [_goal(goal) for goal in self.goals]
-        parts.append(f"*{_machine_line()}; clip: {clip_name}.*")
+        parts.append(f"*{_machine_line()}; clip: {clip_name}; {self.stolen_share:.1%} of the server's core stolen.*")
         return "\n\n".join(parts)
 
 
@@ -68,6 +73,11 @@ def machine() -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "server_core": cores()[0],
     }
+
+
+def stolen_s() -> float:
+    """Seconds that others had of the server's core since the machine began; 0 where its system does not say."""
+    return float(getattr(psutil.cpu_times(percpu=True)[cores()[0]], "steal", 0.0))
 
 
 def write(report: Report, clip_name: str, page: Path = PAGE) -> None:

@@ -102,7 +102,7 @@ async def test_a_whole_run_through_the_relay(
     await expect(page.locator("#state")).to_have_text("Focused", timeout=PATIENCE_MS)
     used = await page.evaluate(LOCAL_CANDIDATE)
     assert used == {"candidateType": "relay", "relayProtocol": transport.lower()}
-    await expect(page.locator("#focused-time")).to_have_text("0:02", timeout=PATIENCE_MS)
+    await expect(page.locator("#focused-time")).to_have_text(re.compile(r"^0:(0[2-9]|[1-5]\d)$"), timeout=PATIENCE_MS)
 
     await page.get_by_role("button", name="Stop").click()
     await expect(page.get_by_role("heading", name="What was stored")).to_be_visible(timeout=PATIENCE_MS)
