@@ -14,8 +14,8 @@ from pathlib import Path
 import uvloop
 
 from bench.clip import bench_clip, clip_name
-from bench.processes import alone, take_the_load_s_cores
-from bench.report import Report, stolen_s, write
+from bench.processes import alone, stolen_s, take_the_load_s_cores
+from bench.report import Report, write
 from bench.run import Run
 
 BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile")

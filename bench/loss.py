@@ -1,6 +1,7 @@
 """`loss`: does the metric keep coming on a bad network?"""
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -36,7 +37,8 @@ async def loss(run: Run) -> Report:
         "loss",
         f"One learner at full rate behind a relay that mistreats datagrams both ways, each {1000 * DELAY_S:g} ms late. "
         f"`fresh`: the share of time in which an update about a frame sent less than {1000 * FRESH_S:g} ms ago is "
-        "known. The longest freeze is the longest stretch without news, in all runs. An outage loses all that is sent "
+        "known. The longest freeze is the longest stretch without news, in all runs. A run in which the host gave the "
+        "server's core to others is repeated, twice at most. An outage loses all that is sent "
         "while it lasts; a burst is counted in datagrams, and so lasts the longer the fewer there are, as on "
         "the way back. Lengths are means.",
         rows,
@@ -54,7 +56,7 @@ async def loss(run: Run) -> Report:
 async def _row(run: Run, name: str, conditions: Conditions) -> dict[str, Any]:
     shares, freezes, p50s, p95s = [], [], [], []
     for seed in range(run.runs):
-        share, freeze, latencies = await _measure(run, conditions, seed)
+        share, freeze, latencies = await run.calmly(partial(_measure, run, conditions, seed))
         shares.append(share)
         freezes.append(freeze)
         p50s.append(percentile(latencies, 50))

@@ -39,6 +39,11 @@ def take_the_load_s_cores() -> None:
     os.sched_setaffinity(0, cores()[1])
 
 
+def stolen_s() -> float:
+    """Seconds that others had of the server's core since the machine began; 0 where its system does not say."""
+    return float(getattr(psutil.cpu_times(percpu=True)[cores()[0]], "steal", 0.0))
+
+
 @contextmanager
 def alone() -> Iterator[None]:
     """Waits until no other benchmark runs on this machine: two on the same cores would both measure nonsense."""

@@ -75,11 +75,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def stolen_s() -> float:
-    """Seconds that others had of the server's core since the machine began; 0 where its system does not say."""
-    return float(getattr(psutil.cpu_times(percpu=True)[cores()[0]], "steal", 0.0))
-
-
 def write(report: Report, clip_name: str, page: Path = PAGE) -> None:
     """Puts the report's section into the page, in the place of an older one."""
     text = page.read_text() if page.exists() else HEAD
