@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
