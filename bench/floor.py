@@ -1,6 +1,7 @@
 """`floor`: what cannot be left out. One process, one loop: decode VP8, convert, FaceMesh.
 
-Run as a program it measures itself, on whatever core it was pinned to, and prints JSON.
+Run as a program it measures itself, on whatever core it was pinned to: each line it reads says for how many seconds
+and how far apart samples are to be, each it prints is what was found, as JSON.
 """
 
 import argparse

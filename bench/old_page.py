@@ -27,11 +27,11 @@ OPEN, PING, PONG, MESSAGE = "0", "2", "3", "42"
 class OldPage:
     """One learner at the old page."""
 
-    def __init__(self, clip: EncodedClip, start: Start) -> None:
+    def __init__(self, clip: EncodedClip, images: list[str], start: Start) -> None:
+        """`images` are the clip's, which all pages share: see `jpegs`."""
         self.answers: list[Answer] = []
         self.frames_sent = 0
         self.connected = asyncio.Event()
-        images = jpegs(clip)
         self._images = images[start.picture :] + images[: start.picture]
         self._times_s = [picture.time_s for picture in beginning_at(clip, start.picture).pictures]
         self._round_s = clip.duration_s
@@ -81,7 +81,8 @@ class OldPage:
 @asynccontextmanager
 async def old_pages(server: MeasuredServer, clip: EncodedClip, count: int) -> AsyncIterator[Crowd]:
     """As `bench.crowd.crowd`, for the old transport."""
-    pages = [OldPage(clip, Start.of(index, clip)) for index in range(count)]
+    images = jpegs(clip)
+    pages = [OldPage(clip, images, Start.of(index, clip)) for index in range(count)]
     async with aiohttp.ClientSession() as http:
         running = [asyncio.create_task(page.run(http, server.url)) for page in pages]
         try:

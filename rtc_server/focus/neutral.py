@@ -51,10 +51,7 @@ class _Channel:
     def learn(self, value: float, seconds: float) -> None:
         self.weight_s = min(self.weight_s + seconds, MEMORY_S)
         moved = self.mean + (value - self.mean) * seconds / self.weight_s
-        if self.low <= moved <= self.high:
-            self.mean = moved
-        else:
-            self.mean = self.low if moved < self.low else self.high
+        self.mean = min(self.high, max(self.low, moved))
 
     def set(self, value: float, seconds: float) -> None:
         """Known now, as if watched for so long; even where no prior would have it."""

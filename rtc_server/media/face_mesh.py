@@ -1,9 +1,8 @@
 """The face mesh: one network from the cut of a face to 478 landmarks, as MediaPipe's FaceMesh fits them.
 
 The model and its inference are those of `mp.solutions.face_mesh.FaceMesh(refine_landmarks=True)`. What its
-graph does before and after, picture to tensor and tensors to landmarks, is done in arrays here: in thousands
-of small protobuf objects it costs a third as much again as the network
-(docs/adr/0007-faces-cut-from-planes.md).
+graph does before and after, picture to tensor and tensors to landmarks, is done here in a few arrays instead of
+thousands of small protobuf objects (docs/adr/0007-faces-cut-from-planes.md).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Light, focus and movement, from the luma plane as the decoder left it. Under 0.1 ms a picture."""
+"""Light, focus and movement, from the luma plane as the decoder left it."""
 
 from math import ceil, hypot
 from typing import Any

@@ -35,7 +35,7 @@ async def socket_io(request: web.Request) -> web.WebSocketResponse:
 
 async def test_sends_frames_and_times_their_answers() -> None:
     clip = encoded_bars(0.1, 50)
-    page = OldPage(clip, Start.of(1, clip))
+    page = OldPage(clip, jpegs(clip), Start.of(1, clip))
     application = web.Application()
     ponged = application[PONGED] = asyncio.Event()
     application.add_routes([web.get("/socket.io/", socket_io)])

@@ -113,8 +113,7 @@ class DatagramGate:
         packet = decrypt(session, data, is_rtcp=is_rtcp)
         if packet is None:
             return
-        if ssrc not in self._ssrcs:
-            self._ssrcs.add(ssrc)
+        self._ssrcs.add(ssrc)
         if address != self._media_from:
             self._follow(address)
         if is_rtcp:
