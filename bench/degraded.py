@@ -33,13 +33,19 @@ class Conditions:
 
 
 def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Analysis:
-    """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it."""
+    """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it.
+
+    Of two pictures that may be skipped the first waits for the second, as in `peer.analysis_pool.Lane`.
+    """
     tracker, pace = FocusTracker(policy), AnalysisPace(conditions.adaptive)
     snapshots: list[FocusSnapshot] = []
+    waiting = False
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
         for time_s, frame in _degraded(clip, conditions):
-            observation = observer.observe(frame, time_s, skip_if_still=pace.may_skip(time_s))
+            may_skip = pace.may_skip(time_s)
+            waiting = may_skip and not waiting
+            observation = None if waiting else observer.observe(frame, time_s, skip_if_still=may_skip)
             if observation is None:
                 snapshots.append(snapshots[-1]._replace(media_time_s=time_s))
             else:

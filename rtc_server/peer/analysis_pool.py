@@ -28,12 +28,21 @@ class FrameWork(Protocol):
     def process(self, frames: list[EncodedFrame]) -> None:
         """Take all frames that came since the last call, in order."""
 
+    def may_wait(self, frame: EncodedFrame) -> bool:
+        """Whether `frame` may be taken together with the next one. On the event loop.
+
+        Two at a time cost less than one and one: a single turn, and a decoder whose pictures are still in the caches.
+        """
+
     def close(self) -> None:
         """Nothing follows."""
 
 
 class Lane:
-    """One peer's way to the threads: at most one job in flight, which takes all that is pending."""
+    """One peer's way to the threads: at most one job in flight, which takes all that is pending.
+
+    A frame that may wait does so for the next one, and no longer.
+    """
 
     def __init__(self, pool: "AnalysisPool", work: FrameWork, on_overflow: Callable[[], None]) -> None:
         self._pool = pool
@@ -64,7 +73,8 @@ class Lane:
                     overflow = self._needs_keyframe = not frame.keyframe
                 if not overflow:
                     self._pending.append(frame)
-                self._queue()
+                if len(self._pending) != 1 or not self._work.may_wait(frame):
+                    self._queue()
         if overflow:
             self._on_overflow()
 

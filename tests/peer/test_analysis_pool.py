@@ -23,6 +23,7 @@ class Work:
         self.go = threading.Event()
         self.go.set()
         self.fail = False
+        self.patient = False
         self._journal = journal
         self._name = name
 
@@ -33,6 +34,9 @@ class Work:
             self._journal.append(self._name)
         if self.fail:
             raise RuntimeError("a bug")
+
+    def may_wait(self, frame: EncodedFrame) -> bool:
+        return self.patient
 
     def close(self) -> None:
         self.closed = True
@@ -51,6 +55,26 @@ async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -
     assert work.batches == [[0], [1, 2, 3, 4, 5]]
     await lane.close()
     assert work.closed
+
+
+async def test_a_frame_that_may_wait_is_taken_with_the_next_one(pool: AnalysisPool) -> None:
+    work = Work()
+    work.patient = True
+    lane = pool.lane(work, lambda: None)
+    for number in range(4):
+        lane.put(frame(number))
+        await until(lambda: sum(map(len, work.batches)) == (number + 1) // 2 * 2, "every second one is a turn")
+    assert work.batches == [[0, 1], [2, 3]]
+    lane.put(frame(4))
+    work.patient = False
+    lane.put(frame(5))
+    await until(lambda: len(work.batches) == 3, "the one that waited goes first")
+    assert work.batches[2] == [4, 5]
+    work.patient = True
+    lane.put(frame(6))
+    await lane.close()
+    assert work.closed
+    assert len(work.batches) == 3, "who leaves waits for nothing"
 
 
 async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> None:
