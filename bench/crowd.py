@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from time import monotonic, process_time
+from time import monotonic
 from typing import Protocol
 
 import aiohttp
@@ -89,8 +89,6 @@ class Window:
     fewest_updates: int
     """Of the learner who got the fewest."""
     bytes_on_wire: int
-    load_cpu_s: float
-    """Of this process, which is the load."""
     server_cpu_s: float
     server_rss_bytes: int
 
@@ -113,11 +111,6 @@ class Window:
         return self.server_cpu_s / self.seconds / self.learners
 
     @property
-    def load_share(self) -> float:
-        """How busy the load kept its core."""
-        return self.load_cpu_s / self.seconds
-
-    @property
     def answered(self) -> float:
         """Updates for each frame sent."""
         return self.updates / self.frames_sent if self.frames_sent else 0.0
@@ -130,7 +123,6 @@ class Crowd:
 
     async def measure(self, seconds: float) -> Window:
         before, started = self._server.usage(), monotonic()
-        load_before = process_time()
         frames = sum(member.frames_sent for member in self.members)
         carried = await self._bytes_on_wire()
         seen = [len(member.answers) for member in self.members]
@@ -145,7 +137,6 @@ class Crowd:
             latencies_ms=tuple(latency_ms for own in answers for _, latency_ms in own),
             fewest_updates=min(map(len, answers), default=0),
             bytes_on_wire=await self._bytes_on_wire() - carried,
-            load_cpu_s=process_time() - load_before,
             server_cpu_s=after.cpu_s - before.cpu_s,
             server_rss_bytes=after.rss_bytes,
         )

@@ -21,7 +21,7 @@ async def latency(run: Run) -> Report:
         p95s.append(window.p95_ms)
     rows: list[dict[str, Any]] = [_row("our client: last packet sent to update", p50s, p95s)]
     async with our_server(adaptive=False) as server:
-        pages = [await latency_in_chromium(server, run.seconds) for _ in range(run.runs)]
+        pages = [await latency_in_chromium(server, run.clip, run.seconds) for _ in range(run.runs)]
     rows += [_row(f"Chromium: {name}", *zip(*(page[name] for page in pages), strict=True)) for name in pages[0]]
     p50, p95 = rows[0]["p50_ms"], rows[0]["p95_ms"]
     return Report(

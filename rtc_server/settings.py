@@ -120,9 +120,9 @@ class Settings(BaseSettings):
         64, ge=1, description="Live peers from one address, then 429; a school is often one address."
     )
     max_bitrate: int = Field(
-        1000,
+        300,
         ge=100,
-        description="Kilobits a second that a peer is asked to keep to; past twice that its packets are dropped.",
+        description="Kilobits a second that a peer is asked to keep to; past six times that its packets are dropped.",
     )
     max_packets_per_second: int = Field(
         600, ge=100, description="Media packets a second of one peer; past that they are dropped."

@@ -6,10 +6,12 @@ from rtc_server.peer.allowance import Allowance
 
 MAX_PACKETS_PER_S = 600.0
 """A camera at a megabit a second sends 110."""
-MAX_BITRATE_KBPS = 1_000
-"""640x480 at 15 frames a second needs no more than 500 kbit/s, and our own page sends less."""
-TOLERANCE = 2.0
-"""How many times what it is asked to keep to a client may send: encoders overshoot."""
+MAX_BITRATE_KBPS = 300
+"""A face in 640x480 at 15 frames a second is judged as well at 250, which our own page keeps to, as at any more. A
+browser that is asked for nothing sends a megabit."""
+TOLERANCE = 6.0
+"""How many times what it is asked to keep to a client may send: encoders overshoot, and FFmpeg and OBS know only what
+they were set to, which is a megabit or two."""
 BURST_S = 2.0
 """What may come at once, as seconds at the full rate: a keyframe, or all that waited in a network that stalled."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench import peers
+from bench import capacity, peers
 from bench.crowd import Window
 
 
@@ -17,7 +17,6 @@ def window(*, p95_ms: float = 20.0, fewest_updates: int = 150, **other: Any) -> 
         "latencies_ms": (p95_ms,) * 10,
         "fewest_updates": fewest_updates,
         "bytes_on_wire": 2_500_000,
-        "load_cpu_s": 2.0,
         "server_cpu_s": 4.0,
         "server_rss_bytes": 2**28,
     }
@@ -27,7 +26,6 @@ def window(*, p95_ms: float = 20.0, fewest_updates: int = 150, **other: Any) -> 
 def test_a_window_s_shares_are_of_one_learner() -> None:
     assert window().kbit_per_s == pytest.approx(500)
     assert window().core_share == pytest.approx(0.1)
-    assert window().load_share == pytest.approx(0.2)
     assert window(updates=300).answered == 0.5
     assert window(frames_sent=0).answered == 0
 
@@ -56,8 +54,18 @@ def test_ahead_in_every_column_or_named_where_not() -> None:
     ours, adaptive, old = row("rtc-server, full rate", 1, 10), row("rtc-server, adaptive", 1, 20), row(peers.OLD, 20, 5)
 
     goals = peers._goals([ours, adaptive, row("fastrtc", 2, 5), old])
-    as_it_comes, at_full_rate, *_ = peers._goals([ours, adaptive, row("fastrtc", 2, 12), old])
+    as_it_comes, _, _, at_full_rate, *_ = peers._goals([ours, adaptive, row("fastrtc", 2, 12), old])
 
-    assert [goal.met for goal in goals] == [True] * 4
+    assert [goal.met for goal in goals] == [True] * 6
     assert as_it_comes.met
     assert (at_full_rate.met, at_full_rate.result) == (False, "behind the learners of fastrtc")
+
+
+def test_learners_are_also_told_as_shares_of_what_this_machine_could_carry() -> None:
+    """A floor twice the one supposed halves the wall, and so what the same work would carry."""
+    half = {"mode": "adaptive", "learners": 20, "wall": capacity._wall(2 * capacity.SUPPOSED_FLOOR_MS)}
+
+    learners, share = capacity._goals(half)
+
+    assert (learners.met, learners.result) == (False, "20")
+    assert share.met
