@@ -21,7 +21,7 @@ async def cost(run: Run) -> Report:
         "cost",
         "The server's whole CPU, RTP, DTLS, data channel and database included, for each frame: at full rate for each "
         "analysed frame, adaptively for each received one. `floor`: see there, with the stock FaceMesh, sampled every "
-        "two seconds on the same core while the server is measured. Milliseconds of CPU. "
+        "second on the same core while the server is measured. Milliseconds of CPU. "
         f"{SPREAD}",
         rows,
         [_goal(rows, "full", FULL_AIM), _goal(rows, "adaptive", ADAPTIVE_AIM)],

@@ -30,7 +30,7 @@ from bench.report import Report
 from bench.run import Run
 from rtc_server.publisher.encoded_clip import EncodedClip
 
-SAMPLE_EVERY_S, SAMPLE_FRAMES = 2.0, 5
+SAMPLE_EVERY_S, SAMPLE_FRAMES = 1.0, 5
 COLD_FRAMES = 3
 """At a sample's beginning, that do not count: what came between has taken the caches, and no loop finds them so."""
 WARM_UP_S = 1.0
@@ -70,7 +70,7 @@ class FloorProcess:
     async def measure(self, seconds: float, *, sampled: bool = False) -> dict[str, float]:
         """CPU milliseconds a frame by stage, of one loop without a pause.
 
-        sampled: of a few frames every two seconds instead, while something else is measured on the same core. A shared
+        sampled: of a few frames every second instead, while something else is measured on the same core. A shared
         machine is half as fast again in one minute as in the next, so that only a floor of the same seconds says
         what a server could have cost in them.
         """
