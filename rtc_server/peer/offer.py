@@ -6,16 +6,11 @@ somebody could have us send packets to), no audio, no header extensions, one cod
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.media.frame import Codec
-
-MAX_OFFER_BYTES = 32 * 1024
-MAX_SECTIONS = 8
-MAX_LINES = 1000
-"""A browser with camera, microphone and channels offers 250; each line is work."""
+from rtc_server.peer.session_description import Attributes, MediaSection, read_session_description, values
 
 _BASELINE_PROFILES = re.compile(r"42[0-9a-f]{4}", re.IGNORECASE)
 _ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]{4,256}")
@@ -37,34 +32,9 @@ class Offer:
     """Refused media sections: their place, and their answer."""
 
 
-@dataclass(slots=True)
-class _Section:
-    kind: str
-    port: int
-    profile: str
-    formats: list[str]
-    attributes: list[tuple[str, str]] = field(default_factory=list)
-    """Name and value; "" for a flag."""
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.attributes if key == name]
-
-    def first(self, name: str) -> str | None:
-        return next(iter(self.all(name)), None)
-
-    @property
-    def live(self) -> bool:
-        """A port of 0 refuses a section, unless it shares another's (`bundle-only`)."""
-        return self.port != 0 or self.first("bundle-only") is not None
-
-    @property
-    def direction(self) -> str:
-        return next((d for d in ("sendonly", "recvonly", "inactive") if self.first(d) is not None), "sendrecv")
-
-
 def read_offer(sdp: str) -> Offer:
     """Raises OfferMalformed, or OfferUnacceptable where only the codecs do not fit."""
-    session, sections = _parse(sdp)
+    session, sections = read_session_description(sdp)
     videos = [section for section in sections if section.kind == "video" and section.live]
     channels = [section for section in sections if section.kind == "application" and section.live]
     if not videos:
@@ -81,7 +51,7 @@ def read_offer(sdp: str) -> Offer:
     codec, payload_type = _choose_codec(video)
 
     kept = [section for section in sections if section is video or section in channels]
-    group = next((value.split()[1:] for value in _values(session, "group") if value.startswith("BUNDLE ")), [])
+    group = next((value.split()[1:] for value in values(session, "group") if value.startswith("BUNDLE ")), [])
     if len(kept) > 1 and any(section.first("mid") not in group for section in kept):
         raise OfferMalformed("The offer's sections must be bundled.")
     transport = _transport_of(video, session, sections, group)
@@ -100,69 +70,7 @@ def read_offer(sdp: str) -> Offer:
     )
 
 
-def ice_credentials(fragment: str) -> tuple[str | None, str | None]:
-    """ufrag and password of a trickled fragment (RFC 8840), None where it names none. Raises OfferMalformed."""
-    if len(fragment) > MAX_OFFER_BYTES:
-        raise OfferMalformed("The fragment is too long.")
-    lines = fragment.splitlines()
-    if len(lines) > MAX_LINES:
-        raise OfferMalformed(f"The fragment has more than {MAX_LINES} lines.")
-    if not any(line.startswith("a=") for line in lines):
-        raise OfferMalformed("The fragment has no attribute.")
-    if any(line and re.match(r"[a-z]=", line) is None for line in lines):
-        raise OfferMalformed("The fragment is not SDP.")
-    attributes = [_attribute(line) for line in lines if line.startswith("a=")]
-    return next(_values(attributes, "ice-ufrag"), None), next(_values(attributes, "ice-pwd"), None)
-
-
-# -- reading
-
-
-def _parse(sdp: str) -> tuple[list[tuple[str, str]], list[_Section]]:
-    if len(sdp.encode("utf-8", "replace")) > MAX_OFFER_BYTES:
-        raise OfferMalformed("The offer is longer than 32 KB.")
-    if not sdp.startswith("v=0"):
-        raise OfferMalformed("The offer is not SDP.")
-    session: list[tuple[str, str]] = []
-    sections: list[_Section] = []
-    lines = sdp.splitlines()
-    if len(lines) > MAX_LINES:
-        raise OfferMalformed(f"The offer has more than {MAX_LINES} lines.")
-    for line in lines:
-        if not line:
-            continue
-        if not line.isprintable() or re.match(r"[a-z]=", line) is None:
-            raise OfferMalformed("The offer is not SDP.")
-        if line.startswith("m="):
-            sections.append(_media_line(line))
-        elif line.startswith("a="):
-            (sections[-1].attributes if sections else session).append(_attribute(line))
-    if len(sections) > MAX_SECTIONS:
-        raise OfferMalformed(f"The offer has more than {MAX_SECTIONS} media sections.")
-    return session, sections
-
-
-def _media_line(line: str) -> _Section:
-    parts = line[2:].split()
-    if len(parts) < 4 or not parts[1].isascii() or not parts[1].isdigit():
-        raise OfferMalformed("A media line of the offer is malformed.")
-    return _Section(kind=parts[0], port=int(parts[1]), profile=parts[2], formats=parts[3:])
-
-
-def _attribute(line: str) -> tuple[str, str]:
-    name, _, value = line[2:].partition(":")
-    return name, value.strip()
-
-
-def _values(attributes: list[tuple[str, str]], name: str) -> Iterator[str]:
-    return (value for key, value in attributes if key == name)
-
-
-def _mids(sections: list[_Section]) -> set[str | None]:
-    return {section.first("mid") for section in sections}
-
-
-def _choose_codec(video: _Section) -> tuple[Codec, int]:
+def _choose_codec(video: MediaSection) -> tuple[Codec, int]:
     """The first offered codec that the server decodes."""
     encodings = dict(value.split(None, 1) for value in video.all("rtpmap") if " " in value)
     parameters = dict(value.split(None, 1) for value in video.all("fmtp") if " " in value)
@@ -186,13 +94,13 @@ def _is_baseline(parameters: str) -> bool:
 
 
 def _transport_of(
-    video: _Section, session: list[tuple[str, str]], sections: list[_Section], group: list[str]
+    video: MediaSection, session: Attributes, sections: list[MediaSection], group: list[str]
 ) -> dict[str, list[str]]:
     """Video's transport: its own words, else those of the section it is bundled with, else the session's."""
     tagged = next((section for section in sections if group and section.first("mid") == group[0]), video)
     found: dict[str, list[str]] = {}
     for name in _TRANSPORT_ATTRIBUTES:
-        found[name] = video.all(name) or tagged.all(name) or list(_values(session, name))
+        found[name] = video.all(name) or tagged.all(name) or list(values(session, name))
         if not found[name]:
             raise OfferMalformed(f"The offered video has no {name}.")
     if _ICE_CHARACTERS.fullmatch(found["ice-ufrag"][0]) is None or (
@@ -206,11 +114,12 @@ def _transport_of(
     return found
 
 
-# -- writing
+def _mids(sections: list[MediaSection]) -> set[str | None]:
+    return {section.first("mid") for section in sections}
 
 
 def _sanitised(
-    kept: list[_Section], video: _Section, payload_type: int, transport: dict[str, list[str]], group: list[str]
+    kept: list[MediaSection], video: MediaSection, payload_type: int, transport: dict[str, list[str]], group: list[str]
 ) -> str:
     lines = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=-", "t=0 0"]
     if group:
@@ -233,7 +142,7 @@ def _sanitised(
     return "\r\n".join(lines) + "\r\n"
 
 
-def _channel_profile(section: _Section) -> str:
+def _channel_profile(section: MediaSection) -> str:
     if section.profile not in ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"):
         raise OfferMalformed("The offer's data channels are not SCTP over DTLS.")
     if any(not value.isdigit() for name in ("sctp-port", "max-message-size") for value in section.all(name)):
@@ -243,7 +152,7 @@ def _channel_profile(section: _Section) -> str:
     return f"{section.profile} {section.formats[0]}"
 
 
-def _refusal(section: _Section) -> str:
+def _refusal(section: MediaSection) -> str:
     mid = section.first("mid")
     lines = [f"m={section.kind} 0 {section.profile} {' '.join(section.formats)}", "c=IN IP4 0.0.0.0", "a=inactive"]
     return "\r\n".join([*lines, f"a=mid:{mid}"] if mid else lines)

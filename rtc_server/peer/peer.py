@@ -22,10 +22,10 @@ from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.media_clock import MediaClock
 from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.messages import update_text
 from rtc_server.peer.metrics_channel import MESSAGES_PER_S
 from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
+from rtc_server.peer.update_text import update_text
 from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
 
 BEAT_S = 1.0

@@ -12,7 +12,7 @@ from rtc_server.focus.state import FocusSnapshot
 from rtc_server.media.frame import Codec, EncodedFrame
 from rtc_server.peer.analysis_pace import AnalysisPace
 from rtc_server.peer.focus_session import FocusSession
-from rtc_server.peer.messages import update_text
+from rtc_server.peer.update_text import update_text
 
 RECORD_EVERY_S = 1.0
 MAX_FAILURES = 5

@@ -12,9 +12,10 @@ from datetime import datetime
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.learner import Grant, Learner
 from rtc_server.peer.focus_session import FocusSession
-from rtc_server.peer.offer import ice_credentials, read_offer
+from rtc_server.peer.offer import read_offer
 from rtc_server.peer.peer import Peer, PeerServices
 from rtc_server.peer.room import RETRY_AFTER_S, Occupant, Room
+from rtc_server.peer.session_description import ice_credentials
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard import Connection
 from rtc_server.peer.answer import write_answer
 from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.offer import ice_credentials, read_offer
+from rtc_server.peer.offer import read_offer
+from rtc_server.peer.session_description import ice_credentials
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
 from tests.peer.offers import offer

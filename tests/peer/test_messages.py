@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Totals
-from rtc_server.peer.messages import Direction, TrackingUpdate, metrics_of, update_text
+from rtc_server.peer.messages import Direction, TrackingUpdate, metrics_of
+from rtc_server.peer.update_text import update_text
 
 degrees = st.floats(-180, 180)
 seconds = st.floats(0, 1e6)

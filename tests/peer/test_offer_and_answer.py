@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.answer import write_answer
-from rtc_server.peer.offer import MAX_LINES, MAX_OFFER_BYTES, ice_credentials, read_offer
+from rtc_server.peer.offer import read_offer
+from rtc_server.peer.session_description import MAX_LINES, MAX_OFFER_BYTES, ice_credentials
 from tests.peer.offers import AUDIO, CHANNELS, VIDEO, offer
 
 
