@@ -1,5 +1,6 @@
 """`capacity`: how many learners one core carries."""
 
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -82,6 +83,10 @@ def _goals(row: dict[str, Any]) -> list[Goal]:
 
 async def _carried(run: Run, server: MeasuredServer, mode: str, windows: dict[int, Window]) -> int:
     first_user = 1
+    due = LEAST_ANSWERED[mode] * FRAMES_PER_S
+
+    def is_carried(window: Window) -> bool:
+        return window.p95_ms <= MOST_MS and window.fewest_updates >= due * window.seconds - 1
 
     async def carries(count: int) -> bool:
         nonlocal first_user
@@ -89,12 +94,11 @@ async def _carried(run: Run, server: MeasuredServer, mode: str, windows: dict[in
         first_user += MOST_LEARNERS
         try:
             async with crowd(server, run.clip, count, first_user=first_user) as guests:
-                window = await guests.measure(run.seconds)
+                window = await run.calmly(partial(guests.measure, run.seconds), enough=is_carried)
         except (RuntimeError, TimeoutError):
             return False
-        due = LEAST_ANSWERED[mode] * FRAMES_PER_S * window.seconds
         run.say(f"capacity: {mode}, {count} learners: p95 {window.p95_ms:.0f} ms, {window.answered:.0%} answered")
-        good = window.p95_ms <= MOST_MS and window.fewest_updates >= due - 1
+        good = is_carried(window)
         if good:
             windows[count] = window
         return good

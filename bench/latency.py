@@ -1,5 +1,6 @@
 """`latency`: from a frame's last packet to its update, with one learner on an idle core."""
 
+from functools import partial
 from typing import Any
 
 from bench.crowd import crowd
@@ -16,12 +17,13 @@ async def latency(run: Run) -> Report:
     p50s, p95s = [], []
     for _ in range(run.runs):
         async with our_server(adaptive=False) as server, crowd(server, run.clip, 1) as guests:
-            window = await guests.measure(run.seconds)
+            window = await run.calmly(partial(guests.measure, run.seconds))
         p50s.append(window.p50_ms)
         p95s.append(window.p95_ms)
     rows: list[dict[str, Any]] = [_row("our client: last packet sent to update", p50s, p95s)]
     async with our_server(adaptive=False) as server:
-        pages = [await latency_in_chromium(server, run.clip, run.seconds) for _ in range(run.runs)]
+        in_chromium = partial(latency_in_chromium, server, run.clip, run.seconds)
+        pages = [await run.calmly(in_chromium) for _ in range(run.runs)]
     rows += [_row(f"Chromium: {name}", *zip(*(page[name] for page in pages), strict=True)) for name in pages[0]]
     p50, p95 = rows[0]["p50_ms"], rows[0]["p95_ms"]
     return Report(

@@ -37,8 +37,7 @@ async def loss(run: Run) -> Report:
         "loss",
         f"One learner at full rate behind a relay that mistreats datagrams both ways, each {1000 * DELAY_S:g} ms late. "
         f"`fresh`: the share of time in which an update about a frame sent less than {1000 * FRESH_S:g} ms ago is "
-        "known. The longest freeze is the longest stretch without news, in all runs. A run in which the host gave the "
-        "server's core to others is repeated, twice at most. An outage loses all that is sent "
+        "known. The longest freeze is the longest stretch without news, in all runs. An outage loses all that is sent "
         "while it lasts; a burst is counted in datagrams, and so lasts the longer the fewer there are, as on "
         "the way back. Lengths are means.",
         rows,

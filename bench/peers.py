@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -79,7 +80,7 @@ async def _measure(run: Run, side: Side) -> dict[str, float]:
         await asyncio.sleep(1.0)
         idle = server.usage().rss_bytes
         async with side.load(server, run.clip, LEARNERS) as guests:
-            window = await guests.measure(run.seconds)
+            window = await run.calmly(partial(guests.measure, run.seconds))
         kbit_per_s = await side.kbit_per_s(server, run.clip, run.seconds) if side.kbit_per_s else window.kbit_per_s
     # A fresh one, which nobody who was turned away has left anything in.
     async with side.start() as server:
@@ -95,12 +96,12 @@ async def _measure(run: Run, side: Side) -> dict[str, float]:
 
 
 async def _carries(run: Run, side: Side, server: MeasuredServer, count: int) -> bool:
+    carried = partial(_is_carried, adaptive="adaptive" in side.name)
     try:
         async with side.load(server, run.clip, count) as guests:
-            window = await guests.measure(run.seconds)
+            return carried(await run.calmly(partial(guests.measure, run.seconds), enough=carried))
     except (RuntimeError, TimeoutError):
         return False
-    return _is_carried(window, adaptive="adaptive" in side.name)
 
 
 def _is_carried(window: Window, *, adaptive: bool) -> bool:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 import aiohttp
 import psutil
@@ -40,8 +41,10 @@ def take_the_load_s_cores() -> None:
 
 
 def stolen_s() -> float:
-    """Seconds that others had of the server's core since the machine began; 0 where its system does not say."""
-    return float(getattr(psutil.cpu_times(percpu=True)[cores()[0]], "steal", 0.0))
+    """Seconds that others had of a core used here since the machine began, on average; 0 where nobody says."""
+    server_core, load_cores = cores()
+    times = psutil.cpu_times(percpu=True)
+    return fmean(getattr(times[core], "steal", 0.0) for core in {server_core, *load_cores})
 
 
 @contextmanager

@@ -20,9 +20,9 @@ HEAD = """\
 
 Written by `python -m bench NAME --write`, a section each. Servers run as they are deployed, each alone on
 one core, with the load on another; all send the same clip. Numbers are medians over runs, with the least
-and the most where it says so; ratios are taken within one run. Of a shared machine's core, its host gives some to
-others: what was stolen stands below each section, and where it is more than a hundredth, milliseconds say
-more about the neighbours than about the server. Milliseconds are from the moment a frame's
+and the most where it says so; ratios are taken within one run. Of a shared machine's cores, its host gives some to
+others: where that was more than a hundredth, what is about latency is measured again, twice at most, and the
+calmest counts. What was stolen in all stands below each section. Milliseconds are from the moment a frame's
 last packet left the sender to the arrival of the update about it.
 """
 
@@ -58,7 +58,7 @@ class Report:
     def as_markdown(self, clip_name: str) -> str:
         parts = [f"## {self.name}", self.what, _table(self.rows)]
         parts += [_goal(goal) for goal in self.goals]
-        parts.append(f"*{_machine_line()}; clip: {clip_name}; {self.stolen_share:.1%} of the server's core stolen.*")
+        parts.append(f"*{_machine_line()}; clip: {clip_name}; {self.stolen_share:.1%} of the cores stolen.*")
         return "\n\n".join(parts)
 
 

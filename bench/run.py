@@ -12,7 +12,7 @@ from rtc_server.publisher.encoded_clip import EncodedClip
 T = TypeVar("T")
 
 CALM = 0.01
-"""Share of the server's core that its host may give to others without a word."""
+"""Share of the cores that their host may give to others without a word."""
 ATTEMPTS = 3
 
 
@@ -30,17 +30,20 @@ class Run:
         """How it goes, for whoever waits."""
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
-    async def calmly(self, measure: Callable[[], Awaitable[T]]) -> T:
+    async def calmly(self, measure: Callable[[], Awaitable[T]], enough: Callable[[T], bool] = lambda _: False) -> T:
         """What `measure` found in the calmest of a few attempts, the first calm one if there is one.
 
-        A core that is away for 100 ms at a time says nothing of a server's latency.
+        A core that is away for 100 ms at a time says nothing of a server's latency. `enough` may know better: what
+        was reached on a core that was away would be reached on one that is not.
         """
         found: list[tuple[float, T]] = []
         for _ in range(ATTEMPTS):
             began, stolen = time.monotonic(), stolen_s()
             result = await measure()
             found.append(((stolen_s() - stolen) / (time.monotonic() - began), result))
+            if enough(result):
+                return result
             if found[-1][0] <= CALM:
                 break
-            self.say(f"{found[-1][0]:.0%} of the server's core was stolen")
+            self.say(f"{found[-1][0]:.0%} of the cores was stolen")
         return min(found, key=lambda one: one[0])[1]

@@ -42,3 +42,15 @@ async def test_the_first_calm_attempt_counts_or_else_the_calmest(
 
     assert await Run(clip, "bars", 1, 1.0, 1.0).calmly(measure) == counts
     assert attempts == made
+
+
+async def test_what_was_reached_on_a_core_that_was_away_counts(
+    monkeypatch: pytest.MonkeyPatch, clip: EncodedClip
+) -> None:
+    stolen = iter([0.0, 0.5])
+    monkeypatch.setattr(bench_run, "stolen_s", lambda: next(stolen))
+
+    async def measure() -> int:
+        return 7
+
+    assert await Run(clip, "bars", 1, 1.0, 1.0).calmly(measure, enough=lambda found: found == 7) == 7
