@@ -8,6 +8,8 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import psutil
+
 from bench.crowd import SPREAD, Crowd, Window, crowd
 from bench.figures import largest_carried
 from bench.in_chromium import TRIES_S, kbit_per_s_of_chromium
@@ -81,8 +83,11 @@ async def _measure(run: Run, side: Side) -> dict[str, float]:
         idle = server.usage().rss_bytes
         async with side.load(server, run.clip, LEARNERS) as guests:
             window = await run.calmly(partial(guests.measure, run.seconds))
-        kbit_per_s = await side.kbit_per_s(server, run.clip, run.seconds) if side.kbit_per_s else window.kbit_per_s
-    # A fresh one, which nobody who was turned away has left anything in.
+    # Each time a fresh one, in which nobody who was too much for it has left anything.
+    kbit_per_s = window.kbit_per_s
+    if side.kbit_per_s is not None:
+        async with side.start() as server:
+            kbit_per_s = await side.kbit_per_s(server, run.clip, run.seconds)
     async with side.start() as server:
         learners = await largest_carried(lambda count: _carries(run, side, server, count), LEARNERS, MOST_LEARNERS)
     return {
@@ -100,7 +105,7 @@ async def _carries(run: Run, side: Side, server: MeasuredServer, count: int) -> 
     try:
         async with side.load(server, run.clip, count) as guests:
             return carried(await run.calmly(partial(guests.measure, run.seconds), enough=carried))
-    except (RuntimeError, TimeoutError):
+    except (RuntimeError, TimeoutError, psutil.NoSuchProcess):
         return False
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 60.0
 SECRET = "only for measuring, on this machine, 32 bytes"
 MANY = "100000"
+MOST_MEMORY_BYTES = 8 * 2**30
+"""A server that keeps whatever it does not get to would otherwise take the machine with it."""
 
 
 @cache
@@ -106,6 +109,7 @@ async def running(
             stderr=subprocess.STDOUT,
         )
         try:
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
             if not await _answers(f"http://127.0.0.1:{port}{ready}", process):
                 log.seek(0)
                 raise RuntimeError(f"{' '.join(filled)} did not start:\n{log.read().decode(errors='replace')[-4000:]}")
