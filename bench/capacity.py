@@ -88,13 +88,16 @@ async def _carried(run: Run, server: MeasuredServer, mode: str, windows: dict[in
     def is_carried(window: Window) -> bool:
         return window.p95_ms <= MOST_MS and window.fewest_updates >= due * window.seconds - 1
 
-    async def carries(count: int) -> bool:
+    async def measure(count: int) -> Window:
         nonlocal first_user
         # Nobody who was here before, so that no session is continued.
         first_user += MOST_LEARNERS
+        async with crowd(server, run.clip, count, first_user=first_user) as guests:
+            return await guests.measure(run.seconds)
+
+    async def carries(count: int) -> bool:
         try:
-            async with crowd(server, run.clip, count, first_user=first_user) as guests:
-                window = await run.calmly(partial(guests.measure, run.seconds), enough=is_carried)
+            window = await run.calmly(partial(measure, count), enough=is_carried)
         except (RuntimeError, TimeoutError):
             return False
         run.say(f"capacity: {mode}, {count} learners: p95 {window.p95_ms:.0f} ms, {window.answered:.0%} answered")

@@ -78,11 +78,7 @@ async def peers(run: Run) -> Report:
 
 
 async def _measure(run: Run, side: Side) -> dict[str, float]:
-    async with side.start() as server:
-        await asyncio.sleep(1.0)
-        idle = server.usage().rss_bytes
-        async with side.load(server, run.clip, LEARNERS) as guests:
-            window = await run.calmly(partial(guests.measure, run.seconds))
+    window, idle = await run.calmly(partial(_in_a_window, run, side))
     # Each time a fresh one, in which nobody who was too much for it has left anything.
     kbit_per_s = window.kbit_per_s
     if side.kbit_per_s is not None:
@@ -100,11 +96,24 @@ async def _measure(run: Run, side: Side) -> dict[str, float]:
     }
 
 
+async def _in_a_window(run: Run, side: Side) -> tuple[Window, int]:
+    """And the bytes of the server before anybody came."""
+    async with side.start() as server:
+        await asyncio.sleep(1.0)
+        idle = server.usage().rss_bytes
+        async with side.load(server, run.clip, LEARNERS) as guests:
+            return await guests.measure(run.seconds), idle
+
+
 async def _carries(run: Run, side: Side, server: MeasuredServer, count: int) -> bool:
     carried = partial(_is_carried, adaptive="adaptive" in side.name)
-    try:
+
+    async def measure() -> Window:
         async with side.load(server, run.clip, count) as guests:
-            return carried(await run.calmly(partial(guests.measure, run.seconds), enough=carried))
+            return await guests.measure(run.seconds)
+
+    try:
+        return carried(await run.calmly(measure, enough=carried))
     except (RuntimeError, TimeoutError, psutil.NoSuchProcess):
         return False
 

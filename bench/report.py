@@ -21,8 +21,8 @@ HEAD = """\
 Written by `python -m bench NAME --write`, a section each. Servers run as they are deployed, each alone on
 one core, with the load on another; all send the same clip. Numbers are medians over runs, with the least
 and the most where it says so; ratios are taken within one run. Of a shared machine's cores, its host gives some to
-others: where that was more than a hundredth, what is about latency is measured again, twice at most, and the
-calmest counts. What was stolen in all stands below each section. Milliseconds are from the moment a frame's
+others: where that was more than a hundredth, what is about latency is measured again later, three times at most, and
+the calmest counts. What was stolen in all stands below each section. Milliseconds are from the moment a frame's
 last packet left the sender to the arrival of the update about it.
 """
 

@@ -1,5 +1,6 @@
 """What one invocation of the benchmarks was asked for."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,8 @@ T = TypeVar("T")
 
 CALM = 0.01
 """Share of the cores that their host may give to others without a word."""
-ATTEMPTS = 3
+PAUSES_S = (15.0, 45.0, 90.0)
+"""Before each further attempt: a neighbour who is busy stays so for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,14 @@ class Run:
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
     async def calmly(self, measure: Callable[[], Awaitable[T]], enough: Callable[[T], bool] = lambda _: False) -> T:
-        """What `measure` found in the calmest of a few attempts, the first calm one if there is one.
+        """What `measure` found in the calmest of four attempts, the first calm one if there is one.
 
         A core that is away for 100 ms at a time says nothing of a server's latency. `enough` may know better: what
         was reached on a core that was away would be reached on one that is not.
         """
         found: list[tuple[float, T]] = []
-        for _ in range(ATTEMPTS):
+        for pause_s in (0.0, *PAUSES_S):
+            await asyncio.sleep(pause_s)
             began, stolen = time.monotonic(), stolen_s()
             result = await measure()
             found.append(((stolen_s() - stolen) / (time.monotonic() - began), result))
