@@ -36,7 +36,7 @@ class Run:
         """What `measure` found in the calmest of four attempts, the first calm one if there is one.
 
         A core that is away for 100 ms at a time says nothing of a server's latency. `enough` may know better: what
-        was reached on a core that was away would be reached on one that is not.
+        was reached on a core that was away would be reached on one that is not, and what was missed by far, missed.
         """
         found: list[tuple[float, T]] = []
         for pause_s in (0.0, *PAUSES_S):
