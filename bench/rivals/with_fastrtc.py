@@ -23,8 +23,10 @@ judges: dict[str, Judge] = {}
 
 
 def judge(bgr: "NDArray[Any]") -> None:
-    judge = judges.setdefault(get_current_context().webrtc_id, Judge())
-    update = judge.update(bgr[:, :, ::-1].copy())
+    name = get_current_context().webrtc_id
+    if name not in judges:
+        judges[name] = Judge()
+    update = judges[name].update(bgr[:, :, ::-1].copy())
     channel = current_channel.get()
     if channel is not None:
         channel.send(json.dumps(update | {"rtp_timestamp": _rtp_timestamp()}))
