@@ -8,8 +8,6 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-import psutil
-
 from bench.crowd import SPREAD, Crowd, Window, crowd
 from bench.figures import largest_carried
 from bench.in_chromium import TRIES_S, kbit_per_s_of_chromium
@@ -119,7 +117,7 @@ async def _carries(run: Run, side: Side, server: MeasuredServer, count: int) -> 
 
     try:
         return carried(await run.calmly(measure, enough=is_clear))
-    except (RuntimeError, TimeoutError, psutil.NoSuchProcess):
+    except (RuntimeError, TimeoutError):
         return False
 
 

@@ -78,9 +78,13 @@ class MeasuredServer:
     def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
         self.url = url
         self.pid = process.pid
+        self._started = process
         self._process = psutil.Process(process.pid)
 
     def usage(self) -> Usage:
+        """Raises RuntimeError where it has ended: what is left of it uses nothing, which would pass for thrift."""
+        if self._started.poll() is not None:
+            raise RuntimeError("The server ended while it was measured.")
         processes = [self._process, *self._process.children(recursive=True)]
         times = [process.cpu_times() for process in processes]
         return Usage(

@@ -26,6 +26,14 @@ async def test_a_server_runs_on_its_own_core_until_it_is_left() -> None:
     assert not process.is_running()
 
 
+async def test_a_server_that_has_ended_uses_nothing_that_counts() -> None:
+    async with running([sys.executable, "-c", SERVER, "{port}"], "/whip") as server:
+        server._process.kill()
+        server._process.wait()
+        with pytest.raises(RuntimeError, match="ended"):
+            server.usage()
+
+
 async def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(RuntimeError, match="no such luck"):
         async with running([sys.executable, "-c", "raise SystemExit('no such luck')"], "/"):
