@@ -167,11 +167,15 @@ async def _attack(house: House, clip: EncodedClip, seconds: float) -> Counter[st
         strangers.send_datagrams(house.media, round(500 * seconds), 500),
         strangers.slow_requests(house.server, 10, seconds, bodies=False),
         strangers.slow_requests(house.server, 10, seconds, bodies=True),
-        rogues.too_many_frames(house.url, SECRET, 906, clip, 4.0, seconds),
+        rogues.too_many_frames(house.url, SECRET, 901, clip, 4.0, seconds),
         rogue(rogues.flood_channel(300), 902),
         rogue(rogues.many_ssrcs(300), 903),
         rogue(rogues.jumps(300), 904),
         rogue(rogues.trickle(20), 905),
+        rogue(rogues.heartbeats(95), 906),
+        rogue(rogues.bundled_records(95), 907),
+        rogue(rogues.pauses(5), 908),
+        rogue(rogues.reads(10), 909),
     )
     return answers
 
