@@ -35,7 +35,7 @@ class ReportBlock:
     last_sender_report: int
     """Middle 32 bits of its NTP time; 0 without one."""
     delay_since_last_sender_report: int
-    """In 1/65536 s."""
+    """In 1/65536 s; what does not fit into 32 bits is written as the most that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def receiver_report(sender_ssrc: int, block: ReportBlock) -> bytes:
         block.highest_sequence & 0xFFFFFFFF,
         0,
         block.last_sender_report,
-        block.delay_since_last_sender_report,
+        min(block.delay_since_last_sender_report, 0xFFFFFFFF),
     )
     return _packet(RECEIVER_REPORT, 1, body)
 
