@@ -31,7 +31,6 @@ from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
-from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
 from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
@@ -39,8 +38,10 @@ from rtc_server.signalling.http_server import Site, server_runner
 from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
 from rtc_server.signalling.offer import OfferDoor
 from rtc_server.signalling.problems import problem_middleware
+from rtc_server.signalling.read_access import ReadAccess
 from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
+from rtc_server.signalling.request_rate import RequestRate, stranger_rate_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
 from rtc_server.signalling.tls import Certificate
 from rtc_server.signalling.unread_bodies import unread_body_middleware
@@ -139,10 +140,12 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         registry,
         tokens,
         addresses=addresses,
-        rate=AddressRate(settings.offers_per_minute),
+        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
+        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
         max_body_bytes=settings.max_offer_bytes,
         body_timeout=settings.body_timeout,
     )
+    reads = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -150,15 +153,15 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
             response_headers_middleware,
             cors,
             problem_middleware,
-            stranger_rate_middleware(addresses, AddressRate(settings.offers_per_minute)),
+            stranger_rate_middleware(addresses, RequestRate.of_addresses(settings.offers_per_minute)),
         ]
     )
     application.add_routes(
         [
             *WhipDoor(reception, registry, ice_servers).routes(),
             *OfferDoor(reception).routes(),
-            *IceServersDoor(tokens, ice_servers).routes(),
-            *FocusSessionsDoor(tokens, FocusReader(engine)).routes(),
+            *IceServersDoor(reads, ice_servers).routes(),
+            *FocusSessionsDoor(reads, FocusReader(engine)).routes(),
             *health_routes(),
             *page_routes(folder("static")),
         ]

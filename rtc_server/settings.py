@@ -104,10 +104,20 @@ class Settings(BaseSettings):
         32_768, ge=4096, le=32_768, description="Length of an offer or of a fragment of candidates, then 400."
     )
     offers_per_minute: int = Field(
+        300,
+        ge=1,
+        description="Offers from one address in a minute, then 429; a school is often one address. The same number of "
+        "requests without a good token, counted apart, get 401, then 429.",
+    )
+    offers_per_minute_per_user: int = Field(
+        20,
+        ge=1,
+        description="Offers of one user in a minute, good or bad, then 429. They are counted before the address's.",
+    )
+    reads_per_minute: int = Field(
         120,
         ge=1,
-        description="Offers from one address in a minute, then 429; a school is often one address. So many requests "
-        "without a good token, counted apart, get 401, then 429.",
+        description="Requests of one user for stored sessions and for relay credentials in a minute, then 429.",
     )
 
     max_sessions: int = Field(

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from rtc_server.errors import FocusSessionUnknown, NotAllowed
 from rtc_server.learner import Grant, Learner
-from rtc_server.signalling.auth import TokenVerifier
+from rtc_server.signalling.read_access import ReadAccess
 from rtc_server.signalling.requests import answer_options
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 
@@ -21,8 +21,8 @@ class StoredSessions(Protocol):
 
 
 class FocusSessionsDoor:
-    def __init__(self, tokens: TokenVerifier, stored_sessions: StoredSessions) -> None:
-        self._tokens = tokens
+    def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions) -> None:
+        self._reads = reads
         self._stored_sessions = stored_sessions
 
     def routes(self) -> list[web.RouteDef]:
@@ -30,8 +30,8 @@ class FocusSessionsDoor:
         return [web.get(path, self._read), web.options(path, answer_options("GET", "HEAD"))]
 
     async def _read(self, request: web.Request) -> web.Response:
-        grant = await self._tokens.grant(request.headers.get("Authorization"))
-        stored = await self._stored_sessions.stored_session(_identifier(request.match_info["focus_session_id"]))
+        async with self._reads.admitted(request) as grant:
+            stored = await self._stored_sessions.stored_session(_identifier(request.match_info["focus_session_id"]))
         if stored is None:
             raise FocusSessionUnknown("There is no such focus session.")
         if not _may_read(grant, stored.record.learner):

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from rtc_server.errors import SettingsError
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import TokenVerifier
+from rtc_server.signalling.read_access import ReadAccess
 from rtc_server.signalling.requests import answer_options
 from rtc_server.signalling.signing_keys import MIN_SECRET_BYTES
 
@@ -109,8 +109,8 @@ class IceServers:
 class IceServersDoor:
     """GET /ice-servers: what a client puts into its RTCConfiguration before it gathers."""
 
-    def __init__(self, tokens: TokenVerifier, ice_servers: IceServers) -> None:
-        self._tokens = tokens
+    def __init__(self, reads: ReadAccess, ice_servers: IceServers) -> None:
+        self._reads = reads
         self._ice_servers = ice_servers
 
     def routes(self) -> list[web.RouteDef]:
@@ -120,6 +120,6 @@ class IceServersDoor:
         ]
 
     async def _read(self, request: web.Request) -> web.Response:
-        grant = await self._tokens.grant(request.headers.get("Authorization"))
-        servers = self._ice_servers.for_learner(grant.learner)
+        async with self._reads.admitted(request) as grant:
+            servers = self._ice_servers.for_learner(grant.learner)
         return web.json_response({"iceServers": [server.as_json() for server in servers]})

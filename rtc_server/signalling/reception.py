@@ -7,9 +7,9 @@ from aiohttp import web
 
 from rtc_server.errors import OfferMalformed
 from rtc_server.learner import Grant
-from rtc_server.signalling.address_rate import AddressRate
 from rtc_server.signalling.auth import TokenVerifier
 from rtc_server.signalling.client_address import ClientAddresses
+from rtc_server.signalling.request_rate import RequestRate
 from rtc_server.signalling.requests import consent_time, continued_session, read_text
 
 
@@ -69,25 +69,28 @@ class Reception:
         tokens: TokenVerifier,
         *,
         addresses: ClientAddresses,
-        rate: AddressRate,
+        learner_rate: RequestRate,
+        address_rate: RequestRate,
         max_body_bytes: int,
         body_timeout: float,
     ) -> None:
         self._peers = peers
         self._tokens = tokens
         self._addresses = addresses
-        self._rate = rate
+        self._learner_rate = learner_rate
+        self._address_rate = address_rate
         self._max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
 
     async def admit(self, request: web.Request, *, cost: float | None = None) -> Grant:
-        """The token first, so that a stranger can't use up what honest learners behind one address may do.
+        """What the token allows. Raises RateLimited, and what TokenVerifier.grant raises.
 
-        cost: what the request takes from its address's allowance, in offers.
+        cost: what the request takes from its learner's allowance, in offers; by default nothing. It is taken before
+        the body is read, so that bad bodies cost their sender as much as good ones.
         """
         grant = await self._tokens.grant(request.headers.get("Authorization"))
         if cost is not None:
-            self._rate.spend(self._addresses.of(request), cost)
+            self._learner_rate.spend(grant.learner.user_id, cost)
         return grant
 
     async def read(self, request: web.Request, media_type: str) -> str:
@@ -102,10 +105,16 @@ class Reception:
         )
 
     async def connect(self, request: web.Request, grant: Grant, offer_sdp: str) -> Answer:
+        """Asks the registry for a peer. Raises RateLimited, MalformedRequest, and what Peers.connect raises.
+
+        Only here is the address charged: one learner takes no more of it than their own allowance.
+        """
+        address = self._addresses.of(request)
+        self._address_rate.spend(address)
         return await self._peers.connect(
             offer_sdp,
             grant,
             continues=continued_session(request),
             consent_at=consent_time(request),
-            client_address=self._addresses.of(request),
+            client_address=address,
         )

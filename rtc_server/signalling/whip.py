@@ -9,9 +9,9 @@ import re
 from aiohttp import web
 
 from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
-from rtc_server.signalling.address_rate import TRICKLE_COST
 from rtc_server.signalling.ice_servers import IceServers
 from rtc_server.signalling.reception import LivePeer, Peers, Reception
+from rtc_server.signalling.request_rate import TRICKLE_COST
 from rtc_server.signalling.requests import answer_options
 
 OFFER_TYPE = "application/sdp"

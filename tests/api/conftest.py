@@ -8,6 +8,8 @@ from aiohttp.test_utils import TestClient
 
 from rtc_server.signalling.auth import TokenVerifier, token_verifier
 from rtc_server.signalling.problems import problem_middleware
+from rtc_server.signalling.read_access import ReadAccess
+from rtc_server.signalling.request_rate import RequestRate
 from rtc_server.signalling.response_headers import response_headers_middleware
 from tests.signalling.doors import AUDIENCE, SECRET, Server
 
@@ -17,6 +19,11 @@ Serve = Callable[[Sequence[web.RouteDef]], Awaitable[TestClient[web.Request, web
 @pytest.fixture
 def tokens() -> TokenVerifier:
     return token_verifier(secrets=[SECRET], audience=AUDIENCE, policies=["reading"])
+
+
+@pytest.fixture
+def reads(tokens: TokenVerifier) -> ReadAccess:
+    return ReadAccess(tokens, RequestRate.of_learners(1000))
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-async def client(serve, tokens, store):
-    return await serve(FocusSessionsDoor(tokens, store).routes())
+async def client(serve, reads, store):
+    return await serve(FocusSessionsDoor(reads, store).routes())
 
 
 async def test_the_learner_reads_row_and_spans(client):

@@ -9,7 +9,6 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from rtc_server.errors import OfferMalformed, PeerUnknown
 from rtc_server.learner import Grant, Learner
-from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
 from rtc_server.signalling.auth import mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
@@ -17,8 +16,10 @@ from rtc_server.signalling.http_server import server_runner
 from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
 from rtc_server.signalling.offer import OfferDoor
 from rtc_server.signalling.problems import problem_middleware
+from rtc_server.signalling.read_access import ReadAccess
 from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
+from rtc_server.signalling.request_rate import RequestRate, stranger_rate_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
 from rtc_server.signalling.unread_bodies import unread_body_middleware
 from rtc_server.signalling.whip import WhipDoor
@@ -99,6 +100,8 @@ def signalling_application(
     *,
     cors_origins: tuple[str, ...] = (),
     offers_per_minute: int = 1000,
+    offers_per_minute_per_user: int = 1000,
+    reads_per_minute: int = 1000,
     body_timeout: float = 5.0,
     trusted_proxies: tuple[str, ...] = (),
     ice_servers: IceServers | None = None,
@@ -110,7 +113,8 @@ def signalling_application(
         peers,
         tokens,
         addresses=addresses,
-        rate=AddressRate(offers_per_minute),
+        learner_rate=RequestRate.of_learners(offers_per_minute_per_user),
+        address_rate=RequestRate.of_addresses(offers_per_minute),
         max_body_bytes=MAX_BODY_BYTES,
         body_timeout=body_timeout,
     )
@@ -121,14 +125,14 @@ def signalling_application(
             response_headers_middleware,
             cors_middleware(cors_origins),
             problem_middleware,
-            stranger_rate_middleware(addresses, AddressRate(offers_per_minute)),
+            stranger_rate_middleware(addresses, RequestRate.of_addresses(offers_per_minute)),
         ]
     )
     application.add_routes(
         [
             *WhipDoor(reception, peers, ice).routes(),
             *OfferDoor(reception).routes(),
-            *IceServersDoor(tokens, ice).routes(),
+            *IceServersDoor(ReadAccess(tokens, RequestRate.of_learners(reads_per_minute)), ice).routes(),
         ]
     )
     return application

@@ -1,4 +1,4 @@
-"""How much one address may do, and which address that is."""
+"""How much one learner and one address may do, and which address that is."""
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from rtc_server.errors import RateLimited, SettingsError
-from rtc_server.signalling.address_rate import AddressRate
+from rtc_server.learner import Learner
 from rtc_server.signalling.client_address import ClientAddresses
+from rtc_server.signalling.request_rate import RequestRate
 from tests.signalling.doors import OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
+FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": '"ice-peer-0"'}
 
 
 async def test_offers_past_the_rate_get_429_and_when_to_come_back(serve, peers):
@@ -24,6 +26,76 @@ async def test_offers_past_the_rate_get_429_and_when_to_come_back(serve, peers):
     assert refused.status == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 30
     assert len(peers.live) == 2
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        {"method": "POST", "path": "/whip", "data": "x", "headers": SDP},
+        {"method": "POST", "path": "/whip", "data": "v=0", "headers": {"Content-Type": "text/plain"}},
+        {"method": "POST", "path": "/whip", "data": OFFER, "headers": SDP},
+        {"method": "POST", "path": "/offer", "data": "x", "headers": {"Content-Type": "application/json"}},
+        {"method": "PATCH", "path": "/whip/nobodys", "data": "a=mid:0", "headers": FRAGMENT},
+    ],
+    ids=["no SDP", "no offer", "good offers", "no JSON", "candidates"],
+)
+async def test_one_learner_without_end_takes_nothing_from_others_at_the_same_address(serve, peers, flood):
+    client = await serve(signalling_application(peers, offers_per_minute=30, offers_per_minute_per_user=10))
+    rogue = bearer(Learner(user_id=666, module_id=3))
+
+    floods = [
+        await client.request(**(flood | {"headers": flood["headers"] | rogue}), skip_auto_headers=["User-Agent"])
+        for _ in range(350)
+    ]
+    honest = [
+        await client.post("/whip", data=OFFER, headers=SDP | bearer(Learner(user_id=user_id, module_id=3)))
+        for user_id in range(1, 11)
+    ]
+
+    assert floods[-1].status == 429
+    assert [answer.status for answer in honest] == [201] * 10
+
+
+async def test_a_learner_has_one_allowance_in_all_modules_and_at_both_endpoints(serve, peers):
+    client = await serve(signalling_application(peers, offers_per_minute_per_user=2))
+
+    first = await client.post("/whip", data=OFFER, headers=SDP | bearer(Learner(7, 1)))
+    second = await client.post("/offer", json={"sdp": OFFER, "type": "offer"}, headers=bearer(Learner(7, 2)))
+    third = await client.post("/whip", data=OFFER, headers=SDP | bearer(Learner(7, 3)))
+
+    assert [first.status, second.status, third.status] == [201, 200, 429]
+    assert (await third.json(content_type=None))["detail"] == "Too many requests from this learner."
+    assert 0 < int(third.headers["Retry-After"]) <= 30
+
+
+async def test_many_learners_at_one_address_share_its_allowance(serve, peers):
+    client = await serve(signalling_application(peers, offers_per_minute=2))
+
+    answers = [
+        await client.post("/whip", data=OFFER, headers=SDP | bearer(Learner(user_id, 3))) for user_id in (1, 2, 3)
+    ]
+
+    assert [answer.status for answer in answers] == [201, 201, 429]
+    assert (await answers[-1].json(content_type=None))["detail"] == "Too many requests from this address."
+
+
+async def test_relay_credentials_are_not_made_without_end(serve, peers):
+    client = await serve(signalling_application(peers, reads_per_minute=2))
+
+    statuses = [(await client.get("/ice-servers", headers=bearer())).status for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+    assert (await client.get("/ice-servers", headers=bearer(Learner(8, 3)))).status == 200
+
+
+async def test_an_expired_token_is_told_so_whatever_others_at_its_address_did(serve, peers):
+    client = await serve(signalling_application(peers, offers_per_minute=2))
+    for _ in range(5):
+        await client.get("/ice-servers")
+
+    answer = await client.get("/ice-servers", headers=bearer(ttl_s=-60))
+
+    assert (await answer.json(content_type=None))["code"] == "token_expired"
 
 
 async def test_strangers_do_not_use_up_what_learners_behind_the_same_address_may_do(serve, peers):
@@ -39,7 +111,7 @@ async def test_strangers_do_not_use_up_what_learners_behind_the_same_address_may
 )
 async def test_strangers_who_try_without_end_get_429_and_learners_beside_them_do_not(serve, peers, method, path):
     client = await serve(signalling_application(peers, offers_per_minute=3))
-    attempts = [{}, bearer(ttl_s=-60), {"Authorization": "Bearer x.y.z"}, {}]
+    attempts = [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer x.y.z"}, {}]
 
     answers = [await client.request(method, path, headers=headers) for headers in attempts]
 
@@ -51,9 +123,9 @@ async def test_strangers_who_try_without_end_get_429_and_learners_beside_them_do
 
 
 async def test_candidates_can_not_be_sent_without_end(serve, peers):
-    client = await serve(signalling_application(peers, offers_per_minute=2))
+    client = await serve(signalling_application(peers, offers_per_minute_per_user=2))
     await client.post("/whip", data=OFFER, headers=SDP | bearer())
-    headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": '"ice-peer-0"'} | bearer()
+    headers = FRAGMENT | bearer()
 
     statuses = [(await client.patch("/whip/peer-0", data="a=mid:0", headers=headers)).status for _ in range(12)]
 
@@ -71,7 +143,7 @@ class Clock:
 
 def test_an_allowance_grows_back():
     clock = Clock()
-    rate = AddressRate(60, now=clock)
+    rate = RequestRate(60, "from this address", now=clock)
     for _ in range(60):
         rate.spend("a")
     with pytest.raises(RateLimited) as refusal:
@@ -86,7 +158,7 @@ def test_an_allowance_grows_back():
 @given(steps=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 20)), max_size=200))
 def test_no_address_ever_gets_more_than_its_rate(steps):
     clock = Clock()
-    rate = AddressRate(6, now=clock)
+    rate = RequestRate(6, "from this address", now=clock)
     allowed: dict[str, list[float]] = {}
     for address, pause in steps:
         clock.now += pause
@@ -103,7 +175,7 @@ def test_no_address_ever_gets_more_than_its_rate(steps):
 
 def test_memory_is_bounded_and_the_longest_unused_goes_first():
     clock = Clock()
-    rate = AddressRate(1, max_addresses=2, now=clock)
+    rate = RequestRate(1, "from this address", max_keys=2, now=clock)
     for address in ("a", "b", "c"):
         rate.spend(address)
 
