@@ -30,8 +30,11 @@ MIN_RSA_BITS = 2048
 
 FRESH_S = 3600.0
 """How long a fetched key set is used without asking again."""
-MIN_REFETCH_S = 60.0
-"""Least time between two fetches, so that tokens with invented key ids cost the platform nothing."""
+REFRESH_AGAIN_S = 60.0
+"""How soon a refresh that failed is tried again. The keys already known stay in use until then."""
+UNKNOWN_KEY_AGAIN_S = 5.0
+"""Least time between two fetches for tokens whose key is not known. The key may be new, or the id invented: learners
+wait no longer than this for a new key, and invented ids cost the platform at most 12 small requests a minute."""
 FETCH_TIMEOUT_S = 5.0
 MAX_KEY_SET_BYTES = 256 * 1024
 
@@ -81,14 +84,13 @@ class PublishedKeys:
 
     async def keys(self, algorithm: str, key_id: str | None) -> Sequence[VerificationKey]:
         found = self._find(algorithm, key_id)
-        if (not found or self._is_stale()) and self._may_fetch():
-            async with self._fetching:
-                if self._may_fetch():
-                    await self._fetch()
-            found = self._find(algorithm, key_id)
+        if not found:
+            await self._fetch(again_s=UNKNOWN_KEY_AGAIN_S)
+        elif self._is_stale() and not self._fetching.locked():
+            await self._fetch(again_s=REFRESH_AGAIN_S)
         if self._fetched_at is None:
             raise KeysUnavailable("The keys that tokens are checked with can't be reached now.")
-        return found
+        return self._find(algorithm, key_id)
 
     def _find(self, algorithm: str, key_id: str | None) -> list[VerificationKey]:
         return [key for known_id, key in self._known.get(algorithm, ()) if key_id is None or known_id in (None, key_id)]
@@ -96,17 +98,17 @@ class PublishedKeys:
     def _is_stale(self) -> bool:
         return self._fetched_at is None or self._now() - self._fetched_at >= FRESH_S
 
-    def _may_fetch(self) -> bool:
-        return self._tried_at is None or self._now() - self._tried_at >= MIN_REFETCH_S
-
-    async def _fetch(self) -> None:
-        self._tried_at = self._now()
-        try:
-            self._known = _keys_of(await self._download())
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
-            log.warning("the key set can't be fetched", extra={"error": type(error).__name__})
-        else:
-            self._fetched_at = self._tried_at
+    async def _fetch(self, *, again_s: float) -> None:
+        """Fetches, unless the last try ended less than `again_s` ago. Where a fetch runs, waits for it instead."""
+        async with self._fetching:
+            if self._tried_at is not None and self._now() - self._tried_at < again_s:
+                return
+            try:
+                self._known = _keys_of(await self._download())
+                self._fetched_at = self._now()
+            except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
+                log.warning("the key set can't be fetched", extra={"error": type(error).__name__})
+            self._tried_at = self._now()
 
     async def _download(self) -> bytes:
         # Once an hour: a client session of its own needs nobody to close it.

@@ -1,5 +1,6 @@
 """Published keys: fetched when needed, kept a while, and never too often."""
 
+import asyncio
 import json
 import time
 
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from rtc_server.errors import KeysUnavailable, SettingsError, TokenInvalid
 from rtc_server.signalling.auth import TokenVerifier
-from rtc_server.signalling.signing_keys import FRESH_S, MIN_REFETCH_S, PublishedKeys
+from rtc_server.signalling.signing_keys import FRESH_S, REFRESH_AGAIN_S, UNKNOWN_KEY_AGAIN_S, PublishedKeys
 
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -31,11 +32,16 @@ class Platform:
         self.keys: list[object] = [published(RSA_KEY, "RS256", "r1"), published(EC_KEY, "ES256", "e1")]
         self.answer: web.Response | None = None
         self.asked = 0
+        self.arrived = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.now = 0.0
         self.source: PublishedKeys
 
     async def serve_keys(self, _request: web.Request) -> web.Response:
         self.asked += 1
+        self.arrived.set()
+        await self.answering.wait()
         return self.answer or web.json_response({"keys": self.keys})
 
     async def verify(self, private_key, algorithm: str, key_id: str | None = None):
@@ -56,6 +62,7 @@ async def platform():
     await server.start_server()
     platform.source = PublishedKeys(str(server.make_url("/jwks.json")), now=lambda: platform.now)
     yield platform
+    platform.answering.set()
     await server.close()
 
 
@@ -78,9 +85,97 @@ async def test_a_new_key_is_found_when_a_token_names_it(platform):
     await platform.verify(EC_KEY, "ES256", "e1")
     another = ec.generate_private_key(ec.SECP256R1())
     platform.keys.append(published(another, "ES256", "e2"))
-    platform.now += MIN_REFETCH_S
+    platform.now += UNKNOWN_KEY_AGAIN_S
 
     await platform.verify(another, "ES256", "e2")
+
+
+async def test_learners_who_come_together_after_a_start_wait_for_the_one_fetch(platform):
+    platform.answering.clear()
+    arriving = [asyncio.create_task(platform.verify(EC_KEY, "ES256", "e1")) for _ in range(20)]
+    await platform.arrived.wait()
+    platform.answering.set()
+
+    assert [grant.learner.user_id for grant in await asyncio.gather(*arriving)] == [7] * 20
+    assert platform.asked == 1
+
+
+async def test_learners_who_come_together_after_a_rotation_wait_for_the_one_fetch(platform):
+    await platform.verify(EC_KEY, "ES256", "e1")
+    another = ec.generate_private_key(ec.SECP256R1())
+    platform.keys = [published(another, "ES256", "e2")]
+    platform.now += UNKNOWN_KEY_AGAIN_S
+    platform.arrived.clear()
+    platform.answering.clear()
+    arriving = [asyncio.create_task(platform.verify(another, "ES256", "e2")) for _ in range(20)]
+    await platform.arrived.wait()
+    platform.answering.set()
+
+    assert [grant.learner.user_id for grant in await asyncio.gather(*arriving)] == [7] * 20
+    assert platform.asked == 2
+
+
+async def test_invented_key_ids_delay_a_new_key_by_seconds_only(platform):
+    await platform.verify(EC_KEY, "ES256", "e1")
+    platform.now += UNKNOWN_KEY_AGAIN_S
+    with pytest.raises(TokenInvalid):
+        await platform.verify(EC_KEY, "ES256", "invented")
+    another = ec.generate_private_key(ec.SECP256R1())
+    platform.keys = [published(another, "ES256", "e2")]
+    platform.now += 5.0
+
+    assert (await platform.verify(another, "ES256", "e2")).learner.user_id == 7
+
+
+async def test_a_fetch_that_fails_is_one_fetch_for_all_who_wait_for_it(platform):
+    platform.answer = web.Response(status=500)
+    platform.answering.clear()
+    arriving = [asyncio.create_task(platform.verify(EC_KEY, "ES256", "e1")) for _ in range(20)]
+    await platform.arrived.wait()
+    platform.now += 2 * UNKNOWN_KEY_AGAIN_S  # that long it took to fail
+    platform.answering.set()
+
+    outcomes = await asyncio.gather(*arriving, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {KeysUnavailable}
+    assert platform.asked == 1
+
+
+async def test_the_keys_are_soon_asked_for_again_where_none_are_known(platform):
+    platform.answer = web.Response(status=500)
+    with pytest.raises(KeysUnavailable):
+        await platform.verify(EC_KEY, "ES256", "e1")
+    platform.answer = None
+    platform.now += 5.0
+
+    assert (await platform.verify(EC_KEY, "ES256", "e1")).learner.user_id == 7
+
+
+async def test_who_has_a_known_key_does_not_wait_for_a_refresh_of_others(platform):
+    await platform.verify(EC_KEY, "ES256", "e1")
+    platform.now += FRESH_S
+    platform.arrived.clear()
+    platform.answering.clear()
+    first = asyncio.create_task(platform.verify(EC_KEY, "ES256", "e1"))
+    await platform.arrived.wait()
+
+    assert (await platform.verify(EC_KEY, "ES256", "e1")).learner.user_id == 7
+    assert not first.done()
+    platform.answering.set()
+    await first
+
+
+async def test_a_platform_that_is_away_is_not_asked_at_each_token(platform):
+    await platform.verify(EC_KEY, "ES256", "e1")
+    platform.answer = web.Response(status=500)
+    platform.now += FRESH_S
+    for _ in range(5):
+        await platform.verify(EC_KEY, "ES256", "e1")
+    assert platform.asked == 2
+
+    platform.now += REFRESH_AGAIN_S
+    await platform.verify(EC_KEY, "ES256", "e1")
+    assert platform.asked == 3
 
 
 async def test_a_key_taken_back_is_forgotten_in_time(platform):
