@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import resource
 import secrets
 import signal
@@ -29,6 +28,7 @@ from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Limits
+from rtc_server.processors import usable_processors
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
 from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
@@ -174,8 +174,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 async def _registry(
     settings: Settings, writer: FocusWriter, ice_servers: IceServers, owned: AsyncExitStack
 ) -> PeerRegistry:
-    # The cores that this process may use, which taskset or a container may have cut down.
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = usable_processors()
     if settings.server_turn:
         ice_servers.for_server()  # fails now, not at the first learner, where the relay is not told
     analysers = FrameAnalyserFactory()

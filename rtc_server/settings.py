@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rtc_server.processors import usable_processors
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -121,9 +123,9 @@ class Settings(BaseSettings):
     )
 
     max_sessions: int = Field(
-        default_factory=lambda: 16 * (os.cpu_count() or 1),
+        default_factory=lambda: 16 * usable_processors(),
         ge=1,
-        description="Live peers in all, then 503; by default 16 for each core.",
+        description="Live peers in all, then 503; by default 16 for each processor that this process may use.",
     )
     max_sessions_per_user: int = Field(3, ge=1, description="Live peers of one user, in different modules, then 429.")
     max_sessions_per_address: int = Field(
