@@ -1,7 +1,7 @@
 """Where a request really comes from, behind proxies that we name and no others."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -29,34 +29,43 @@ class ClientAddresses:
     def of(self, request: web.Request) -> str:
         """The client's address, as limits count it: IPv4 in full, IPv6 by its /64.
 
-        Reads the hops from ours outwards and stops at the first that is no proxy of ours: whatever
-        stands further out was written by the client.
+        A proxy writes one of the two headers and may pass the other on as the client sent it. Where they disagree
+        neither is believed, and the request counts as the proxy's own.
         """
         nearest = _address(request.remote or "")
         client = nearest
         if nearest is not None and self._is_trusted(nearest):
-            for text in reversed(_forwarded_hops(request)):
-                hop = _address(text)
-                if hop is None:
-                    break
-                client = hop
-                if not self._is_trusted(hop):
-                    break
+            told = {self._outermost(nearest, hops) for hops in _forwarded_hops(request)}
+            client = told.pop() if len(told) == 1 else nearest
         if isinstance(client, IPv6Address):
             return str(ip_network((client, _IPV6_SUBSCRIBER_BITS), strict=False))
         return str(client) if client is not None else "unknown"
+
+    def _outermost(self, nearest: _Address, hops: Sequence[str]) -> _Address:
+        """Reads the hops from ours outwards and stops at the first that is no proxy of ours: whatever
+        stands further out was written by the client."""
+        client = nearest
+        for text in reversed(hops):
+            hop = _address(text)
+            if hop is None:
+                break
+            client = hop
+            if not self._is_trusted(hop):
+                break
+        return client
 
     def _is_trusted(self, address: _Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
-def _forwarded_hops(request: web.Request) -> list[str]:
-    """Addresses from the client's side to ours. `Forwarded` is the standard: where present it alone counts."""
+def _forwarded_hops(request: web.Request) -> Iterator[list[str]]:
+    """Of each header that is there: addresses from the client's side to ours."""
     if "Forwarded" in request.headers:
         elements = ",".join(request.headers.getall("Forwarded")).split(",")
         found = [_FOR.search(element) for element in elements]
-        return [match.group(2) if match else "" for match in found]
-    return ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        yield [match.group(2) if match else "" for match in found]
+    if "X-Forwarded-For" in request.headers:
+        yield ",".join(request.headers.getall("X-Forwarded-For")).split(",")
 
 
 def _address(text: str) -> _Address | None:

@@ -69,6 +69,66 @@ async def test_a_file_is_asked_for_anew_and_sent_once(client):
     assert again.status == 304
 
 
+@pytest.fixture
+def linked(folder):
+    (folder / "index.html").write_text('<script type="module" src="static/page.js"></script><a href="check">x</a>')
+    (folder / "page.js").write_text(
+        'import { a } from "./deep/a.js";\nimport "./b.js";\n/** @type {import("./b.js").B} */\nlet s = "from ./b.js";'
+    )
+    (folder / "deep" / "a.js").write_text('export {\n  b,\n} from "../b.js";\nexport * from "./c.js";')
+    (folder / "deep" / "c.js").write_text("")
+    (folder / "b.js").write_text("")
+    return folder
+
+
+async def version(client) -> str:
+    found = re.search(r'src="static/page\.js\?v=(\w+)"', await (await client.get("/")).text())
+    assert found
+    return found[1]
+
+
+async def test_what_a_page_loads_is_cached_for_a_year_by_its_version(serve, linked):
+    client = await serve(page_routes(linked))
+    v = await version(client)
+
+    page = await client.get("/")
+    module = await client.get(f"/static/page.js?v={v}")
+    deeper = await client.get(f"/static/deep/a.js?v={v}")
+
+    assert page.headers["Cache-Control"] == "no-cache"
+    assert module.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    text = await module.text()
+    assert f'from "./deep/a.js?v={v}";' in text
+    assert f'import "./b.js?v={v}";' in text
+    assert text.count("?v=") == 2, "comments and strings stay as they are"
+    assert (await deeper.text()).count(f'?v={v}";') == 2
+    assert 'href="check"' in await page.text()
+
+
+@pytest.mark.parametrize("query", ["", "?v=", "?v=another", "?w=1"])
+async def test_an_address_without_this_version_is_asked_for_anew(serve, linked, query):
+    client = await serve(page_routes(linked))
+
+    assert (await client.get(f"/static/page.js{query}")).headers["Cache-Control"] == "no-cache"
+
+
+async def test_any_change_of_a_file_is_another_version(serve, linked):
+    before = await version(await serve(page_routes(linked)))
+    (linked / "deep" / "c.js").write_text("export const c = 2;")
+
+    assert await version(await serve(page_routes(linked))) != before
+
+
+async def test_a_page_that_is_known_is_not_sent_again(client):
+    first = await client.get("/")
+    again = await client.get("/", headers={"If-None-Match": f'"x", W/{first.headers["ETag"]}'})
+
+    assert again.status == 304
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert "frame-ancestors 'none'" in again.headers["Content-Security-Policy"]
+    assert await again.read() == b""
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,6 +1,7 @@
 """A server of the signalling doors alone, with a registry in memory behind their seam."""
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,6 +52,7 @@ class MemoryPeers:
     live: dict[str, MemoryPeer] = field(default_factory=dict)
     fragments: list[tuple[str, str]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def connect(
         self,
@@ -64,7 +66,7 @@ class MemoryPeers:
         self._fail()
         if not offer_sdp.startswith("v=0"):
             raise OfferMalformed("This is not SDP.")
-        peer_id = f"peer-{len(self.live)}"
+        peer_id = f"peer-{next(self.numbers)}"
         answer = MemoryPeer(
             peer_id, f"ice-{peer_id}", "v=0\r\ns=-\r\n", grant, offer_sdp, continues, consent_at, client_address
         )

@@ -173,6 +173,7 @@ async def test_a_platform_that_is_away_is_not_asked_at_each_token(platform):
         await platform.verify(EC_KEY, "ES256", "e1")
     assert platform.asked == 2
 
+    platform.answer = web.Response(status=500)
     platform.now += REFRESH_AGAIN_S
     await platform.verify(EC_KEY, "ES256", "e1")
     assert platform.asked == 3
