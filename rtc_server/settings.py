@@ -128,8 +128,11 @@ class Settings(BaseSettings):
         description="Live peers in all, then 503; by default 16 for each processor that this process may use.",
     )
     max_sessions_per_user: int = Field(3, ge=1, description="Live peers of one user, in different modules, then 429.")
-    max_sessions_per_address: int = Field(
-        64, ge=1, description="Live peers from one address, then 429; a school is often one address."
+    max_sessions_per_address: int | None = Field(
+        None,
+        ge=1,
+        description="Live peers from one address, then 429; by default as many as in all, since a school is often one "
+        "address.",
     )
     max_bitrate: int = Field(
         300,

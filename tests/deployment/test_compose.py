@@ -138,6 +138,13 @@ def test_the_relay_and_the_server_use_different_udp_ports(monkeypatch: pytest.Mo
     assert read.udp_ports.last < read.turn_relay_ports.first
 
 
+def test_by_default_a_school_behind_one_address_may_fill_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Settings(_env_file=None)
+    assert read.max_sessions_per_address is None
+    monkeypatch.setenv("RTC_MAX_SESSIONS", "256")
+    assert Settings(_env_file=None).offers_per_minute >= 256, "all of them connect again after a restart"
+
+
 def test_by_hand_a_command_gets_the_same_settings_and_secrets(tmp_path: Path) -> None:
     subprocess.run(["sh", ROOT / "deploy/make-secrets.sh", tmp_path / "secrets"], check=True)
     command = (
