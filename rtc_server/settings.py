@@ -27,14 +27,17 @@ class PortRange:
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
 
+    @classmethod
+    def parse(cls, text: str) -> "PortRange":
+        """Raises ValueError."""
+        first, _, last = (part.strip() for part in text.partition("-"))
+        if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
+            raise ValueError("write first-last, as in 40000-40100")
+        return cls(int(first), int(last))
+
 
 def _port_range(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    first, separator, last = value.partition("-")
-    if not (separator and first.strip().isdigit() and last.strip().isdigit() and int(first) <= int(last)):
-        raise ValueError("write first-last, as in 40000-40100")
-    return {"first": int(first), "last": int(last)}
+    return PortRange.parse(value) if isinstance(value, str) else value
 
 
 def _secret_folders() -> list[Path]:
@@ -194,24 +197,6 @@ class Settings(BaseSettings):
         None, description="Secret shared with the relay, from which credentials are made; 32 bytes or more."
     )
     turn_ttl: int = Field(3600, ge=60, le=86400, description="Seconds for which a relay credential opens new relays.")
-    turn_realm: str = Field("rtc-server", description="The relay's realm.")
-    turn_relay_ports: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = Field(
-        PortRange(49152, 65535), description="UDP ports on which the relay faces this server."
-    )
-    turn_external_ip: str | None = Field(
-        None, description="Public address of a relay behind one-to-one NAT: `public`, or `public/private`."
-    )
-    turn_certificate: Path | None = Field(
-        None, description="Certificate chain of the relay, PEM, as a path on the relay's host; `turns:` needs it."
-    )
-    turn_private_key: Path | None = Field(None, description="Private key of the relay's certificate, PEM.")
-    turn_peers: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="Addresses or first-last ranges that the relay may reach, and no others: this server's, as the "
-        "relay sees it. By default any public address.",
-    )
-    turn_user_quota: int = Field(24, ge=1, description="Relays that one learner may hold at once.")
-    turn_bandwidth: int = Field(250_000, ge=16_000, description="Bytes a second, each way, that one relay may carry.")
 
     @field_validator(
         "cors_origins",
@@ -220,7 +205,6 @@ class Settings(BaseSettings):
         "ice_addresses",
         "stun_urls",
         "turn_urls",
-        "turn_peers",
         mode="before",
     )
     @classmethod
