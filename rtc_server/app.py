@@ -14,8 +14,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rtc_server import __version__
-from rtc_server.api.demo import DemoDoor
-from rtc_server.api.focus_sessions import FocusSessionsDoor
+from rtc_server.api.demo import DemoEndpoint
+from rtc_server.api.focus_sessions import FocusSessionsEndpoint
 from rtc_server.api.health import health_routes
 from rtc_server.api.pages import page_routes
 from rtc_server.errors import SettingsError
@@ -35,17 +35,17 @@ from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
 from rtc_server.signalling.http_server import Site, server_runner
-from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
-from rtc_server.signalling.offer import OfferDoor
+from rtc_server.signalling.ice_servers import IceServers, IceServersEndpoint
+from rtc_server.signalling.offer import OfferEndpoint
 from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.read_access import ReadAccess
-from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
 from rtc_server.signalling.request_rate import RequestRate, stranger_rate_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
+from rtc_server.signalling.signalling import Signalling
 from rtc_server.signalling.tls import Certificate
 from rtc_server.signalling.unread_bodies import unread_body_middleware
-from rtc_server.signalling.whip import WhipDoor
+from rtc_server.signalling.whip import WhipEndpoint
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
@@ -136,7 +136,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         owned.push_async_callback(_end, expiring)
     registry = await _registry(settings, writer, ice_servers, owned)
 
-    reception = Reception(
+    signalling = Signalling(
         registry,
         tokens,
         addresses=addresses,
@@ -158,16 +158,16 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
     )
     application.add_routes(
         [
-            *WhipDoor(reception, registry, ice_servers).routes(),
-            *OfferDoor(reception).routes(),
-            *IceServersDoor(reads, ice_servers).routes(),
-            *FocusSessionsDoor(reads, FocusReader(engine)).routes(),
+            *WhipEndpoint(signalling, registry, ice_servers).routes(),
+            *OfferEndpoint(signalling).routes(),
+            *IceServersEndpoint(reads, ice_servers).routes(),
+            *FocusSessionsEndpoint(reads, FocusReader(engine)).routes(),
             *health_routes(),
             *page_routes(folder("static")),
         ]
     )
     if demo:
-        application.add_routes(DemoDoor(_demo_mint(settings)).routes())
+        application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
 
 
@@ -219,7 +219,7 @@ def _token_verifier(settings: Settings) -> TokenVerifier:
     known = (settings.token_secret, settings.token_secret_previous)
     if settings.token_secret is None and settings.jwks_url is None:
         raise SettingsError(
-            "nobody could come in: set RTC_TOKEN_SECRET (`openssl rand -base64 48` makes one) or RTC_JWKS_URL, "
+            "no token could be verified: set RTC_TOKEN_SECRET (`openssl rand -base64 48` makes one) or RTC_JWKS_URL, "
             "or try the server on this machine with `rtc-server serve --demo`"
         )
     return token_verifier(

@@ -1,7 +1,7 @@
-"""POST /demo/token: a token for whoever sits at this computer. Registered in demo mode only.
+"""POST /demo/token: a token for anybody on this computer. Registered in demo mode only.
 
-The server listens on loopback then, so what is left to keep out are other pages in the same
-browser: by their origin, and by the Host that a rebound name brings along.
+The server listens on loopback then. What must still be kept out are other pages in the same browser: by their
+origin, and by the Host header, which shows DNS rebinding.
 """
 
 import itertools
@@ -20,28 +20,28 @@ MAX_BODY_BYTES = 1024
 BODY_TIMEOUT_S = 5.0
 
 
-class _Wish(BaseModel):
-    """Whom the token is to be for. Without a user it is for a learner who has not been here before."""
+class _TokenRequest(BaseModel):
+    """Whom the token is for. Without a user it is for a new learner."""
 
     user_id: Identifier | None = None
     module_id: Identifier = 1
     section_id: SectionIdentifier | None = None
 
 
-class DemoDoor:
+class DemoEndpoint:
     def __init__(self, mint: Callable[[Learner], str]) -> None:
         """mint: signs a token for a learner."""
         self._mint = mint
         self._new_users = itertools.count(1)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/demo/token", self._hand_out)]
+        return [web.post("/demo/token", self._create)]
 
-    async def _hand_out(self, request: web.Request) -> web.Response:
+    async def _create(self, request: web.Request) -> web.Response:
         _refuse_other_pages(request)
-        wish = await _wish(request) if request.can_read_body else _Wish()
-        user_id = wish.user_id or next(self._new_users)
-        learner = Learner(user_id, wish.module_id, wish.section_id or None)
+        asked = await _token_request(request) if request.can_read_body else _TokenRequest()
+        user_id = asked.user_id or next(self._new_users)
+        learner = Learner(user_id, asked.module_id, asked.section_id or None)
         return web.json_response(
             {
                 "token": self._mint(learner),
@@ -66,15 +66,15 @@ def _refuse_other_pages(request: web.Request) -> None:
     """Raises NotAllowed. A browser sends Origin with every POST; what sends none is no page."""
     host = request.url.host
     if host is None or not is_loopback(host):
-        raise NotAllowed("Demo mode answers to this computer's own addresses only.")
+        raise NotAllowed("Demo tokens are given under this computer's own addresses only, such as http://127.0.0.1.")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"{request.scheme}://{request.host}":
-        raise NotAllowed("Demo tokens are for the page of this server only.")
+        raise NotAllowed("Demo tokens are given to this server's own page only.")
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        raise NotAllowed("Demo tokens are for the page of this server only.")
+        raise NotAllowed("Demo tokens are given to this server's own page only.")
 
 
-async def _wish(request: web.Request) -> _Wish:
+async def _token_request(request: web.Request) -> _TokenRequest:
     body = await read_text(
         request,
         "application/json",
@@ -84,6 +84,6 @@ async def _wish(request: web.Request) -> _Wish:
         undecodable=MalformedRequest("The body is not UTF-8."),
     )
     try:
-        return _Wish.model_validate_json(body)
+        return _TokenRequest.model_validate_json(body)
     except ValidationError:
         raise MalformedRequest('Send {"user_id": …, "module_id": …, "section_id": …} or nothing.') from None

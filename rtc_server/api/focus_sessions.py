@@ -20,7 +20,7 @@ class StoredSessions(Protocol):
         ...
 
 
-class FocusSessionsDoor:
+class FocusSessionsEndpoint:
     def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions) -> None:
         self._reads = reads
         self._stored_sessions = stored_sessions

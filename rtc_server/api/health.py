@@ -1,10 +1,10 @@
-"""GET /healthz: the process lives and its event loop turns. Nothing else is asked of it."""
+"""GET /healthz: 200 while the process lives and its event loop runs. Nothing else is checked."""
 
 from aiohttp import web
 
 
 def health_routes() -> list[web.RouteDef]:
-    # A database that is away must not have the server restarted: its learners' streams go on.
+    # While the database is away the server must not be restarted: its learners' streams go on.
     return [web.get("/healthz", _alive)]
 
 

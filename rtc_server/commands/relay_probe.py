@@ -1,4 +1,4 @@
-"""Asks a STUN or TURN server, in its own protocol, for what a browser will ask it for."""
+"""Asks a STUN or TURN server for what a browser will ask it for."""
 
 import asyncio
 import socket
@@ -130,10 +130,10 @@ def _permission(peer: str) -> str:
 def _advice(url: TurnUrl, error: Exception) -> str:
     if isinstance(error, stun.TransactionFailed):
         if error.response.error_code == 401:
-            return "it refuses our credential: its static-auth-secret is not RTC_TURN_SECRET, or the clocks differ"
+            return "it refuses our credential: its static-auth-secret is not RTC_TURN_SECRET, or the two clocks differ"
         return f"it refuses: {_reason(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not good for {url.host}: {error.verify_message}"
+        return f"its certificate is not valid for {url.host}: {error.verify_message}"
     return f"{_why(error)}: is it running, and is {url.name} port {url.port} open?"
 
 

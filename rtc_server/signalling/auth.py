@@ -1,7 +1,7 @@
 """Who may come in: a signed token (JWT, RFC 7519) says who is watched, at what, and until when.
 
-The platform that knows its users signs; this server verifies and believes nothing else. The token
-comes in the Authorization header only: an address ends up in logs and histories.
+The platform signs the token, and this server verifies it and believes nothing else. The token comes in the
+Authorization header only: a URL would end up in logs and histories.
 """
 
 import time
@@ -17,7 +17,7 @@ from rtc_server.learner import Grant, Learner
 from rtc_server.signalling.signing_keys import KeySource, PublishedKeys, SharedSecrets
 
 MAX_AGE_S = 24 * 3600
-"""No token may live longer, from its issue (or from now, where it does not say) to its expiry."""
+"""Longest lifetime of a token: from `iat`, or from now where it has none, to `exp`."""
 CLOCK_SKEW_S = 30
 """How far the platform's clock may be from ours."""
 
@@ -28,7 +28,7 @@ SectionIdentifier = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class _Claims(BaseModel):
-    """The claims beyond those of JWT itself. Unknown ones are passed over, as RFC 7519 says."""
+    """The claims beyond those of JWT itself. Unknown ones are ignored, as RFC 7519 says."""
 
     model_config = ConfigDict(strict=True)
 
@@ -98,14 +98,16 @@ class TokenVerifier:
         try:
             known = _Claims.model_validate(claims)
         except ValidationError as error:
-            raise TokenInvalid(f"The token's claim {error.errors()[0]['loc'][0]} is not as it should be.") from None
+            raise TokenInvalid(
+                f"The token's claim {error.errors()[0]['loc'][0]} has the wrong type or value."
+            ) from None
         issued_at = time.time() if known.iat is None else known.iat
         if known.exp - issued_at > MAX_AGE_S + CLOCK_SKEW_S:
-            raise TokenInvalid("The token lives longer than 24 hours, which this server does not accept.")
+            raise TokenInvalid("The token is valid for more than 24 hours, which this server does not accept.")
         if known.policy not in self._policies:
-            raise TokenInvalid("The token's claim policy names none that this server knows.")
+            raise TokenInvalid("The token's claim policy is not the name of a policy of this server.")
         if int(known.sub) >= 2**31:
-            raise TokenInvalid("The token's claim sub is not as it should be.")
+            raise TokenInvalid("The token's claim sub is too large a number.")
         learner = Learner(int(known.sub), known.module_id, known.section_id or None)
         return Grant(learner, known.policy, known.role)
 
@@ -120,7 +122,7 @@ def token_verifier(
 ) -> TokenVerifier:
     """The verifier for these settings. secrets: the newest first.
 
-    Raises SettingsError without any key, or with one that protects nothing.
+    Raises SettingsError without any key, or with one that is too short.
     """
     keys: dict[str, KeySource] = {}
     if secrets:
@@ -128,7 +130,7 @@ def token_verifier(
     if jwks_url:
         keys["RS256"] = keys["ES256"] = PublishedKeys(jwks_url)
     if not keys:
-        raise SettingsError("Set RTC_TOKEN_SECRET or RTC_JWKS_URL: without one nobody could come in.")
+        raise SettingsError("Set RTC_TOKEN_SECRET or RTC_JWKS_URL: without one of them no token can be verified.")
     return TokenVerifier(keys, audience=audience, issuer=issuer, policies=policies)
 
 

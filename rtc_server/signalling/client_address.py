@@ -1,4 +1,4 @@
-"""Where a request really comes from, behind proxies that we name and no others."""
+"""The address that a request comes from, also behind the proxies that are trusted."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 
 _FOR = re.compile(r'(?:^|;)\s*for=("?)([^";,]+)\1', re.IGNORECASE)
 _IPV6_SUBSCRIBER_BITS = 64
-"""What one subscriber is given: counting single IPv6 addresses would count nothing."""
+"""The network that one subscriber is given. Each has endlessly many IPv6 addresses, so single ones are not counted."""
 
 
 class ClientAddresses:

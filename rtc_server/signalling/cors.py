@@ -1,4 +1,4 @@
-"""Which pages elsewhere may call this server (Fetch standard, CORS). None, unless they are listed."""
+"""Which pages elsewhere may call this server (Fetch standard, CORS). By default none."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -20,7 +20,9 @@ def cors_middleware(origins: Sequence[str]) -> Middleware:
     """
     for origin in origins:
         if not _is_origin(origin):
-            raise SettingsError(f"RTC_CORS_ORIGINS: {origin!r} is not of the form https://host or https://host:port.")
+            raise SettingsError(
+                f"RTC_CORS_ORIGINS: {origin!r} is not an origin such as https://host or https://host:8443."
+            )
     allowed = frozenset(origins)
 
     @web.middleware

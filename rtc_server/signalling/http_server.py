@@ -1,4 +1,4 @@
-"""The HTTP server around the application: its clocks and its log, set against slow and broken clients."""
+"""The HTTP server around the application: timeouts, a limit on connections, and what is logged of bad requests."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 LINGERING_S = 1.0
-"""How long the rest of a refused body is read; of one that may be long, see `unread_bodies`."""
+"""How long the rest of a refused body is read. For long bodies see `unread_bodies`."""
 SHUTDOWN_S = 5.0
 STALLED_S = 20.0
 """How long a client may leave an answer unread before its connection is closed."""
 MAX_CONNECTIONS = 400
-"""At once. A process may often have no more than 1024 files, and media and rows need theirs."""
+"""At once. Many systems allow a process 1024 open files, and media and the database need some of them."""
 
 
 def server_runner(
@@ -27,12 +27,12 @@ def server_runner(
 ) -> web.AppRunner:
     """A runner that closes a connection whose next request's headers are not complete in time.
 
-    header_timeout: seconds, from the connection or from the answer before. A compressed body stays
-    as it came: a few bytes of it could stand for gigabytes.
+    header_timeout: seconds, from the connection or from the answer before. Compressed bodies are not
+    decompressed: a few bytes can become gigabytes.
     """
 
     async def bound_sending(request: web.Request, _response: web.StreamResponse) -> None:
-        # aiohttp has no clock for a client that does not read; the kernel has one (tcp(7)).
+        # aiohttp has no timeout for a client that does not read; the kernel has one (tcp(7)).
         connection = request.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * stalled_timeout))
@@ -52,7 +52,7 @@ def server_runner(
 
 
 class Site(web.BaseSite):
-    """Where a runner listens. aiohttp's own lets a TLS handshake take a minute, this one no longer than headers."""
+    """Where a runner listens. aiohttp's own allows a minute for a TLS handshake."""
 
     def __init__(
         self, runner: web.AppRunner, host: str, port: int, *, tls: ssl.SSLContext | None, handshake_timeout: float
@@ -81,9 +81,9 @@ class Site(web.BaseSite):
 
 
 class _BoundedRunner(web.AppRunner):
-    """Where there are too many connections, the one that has been without a request for longest is closed.
+    """When there are too many connections, the one that has waited longest without a request is closed.
 
-    So slow clients push out each other; whoever asks at once is answered, wherever the others come from.
+    So slow clients push out each other, and a client that sends its request at once is answered.
     """
 
     def __init__(self, application: web.Application, max_connections: int, **options: Any) -> None:
@@ -92,14 +92,14 @@ class _BoundedRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        take_in = server.connection_made
+        connection_made = server.connection_made
 
         def bounded(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-            take_in(handler, transport)
+            connection_made(handler, transport)
             connections = server.connections
             if len(connections) <= self._max_connections:
                 return
-            # In the order in which they came; one that is about to go is counted until then.
+            # In the order in which they came. One that is closing is still counted.
             for older in connections:
                 if older.transport is not None and older._current_request is None:  # noqa: SLF001
                     older.force_close()
@@ -109,19 +109,19 @@ class _BoundedRunner(web.AppRunner):
         return server
 
 
-class _Discreet(logging.Filter):
-    """aiohttp logs the address and the bytes of a request that is not HTTP, with a traceback each."""
+class _WithoutRequests(logging.Filter):
+    """Keeps out what aiohttp logs of a request that is not HTTP: its address, its bytes and a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError):
             return False
-        record.msg, record.args = "error outside of a request's handler", None
+        record.msg, record.args = "error outside of a request handler", None
         return True
 
 
 def _connection_log() -> logging.Logger:
     log = logging.getLogger(__name__)
     if not log.filters:
-        log.addFilter(_Discreet())
+        log.addFilter(_WithoutRequests())
     return log

@@ -1,4 +1,4 @@
-"""STUN and TURN for the browser: addresses, and credentials that expire by themselves.
+"""STUN and TURN servers for the browser: URLs, and credentials that expire by themselves.
 
 The credentials are those of coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00): the relay
 computes the same HMAC, so server and relay share a secret and no state.
@@ -61,18 +61,18 @@ class IceServers:
     ) -> None:
         """turn_secret: shared with the relay. ttl_s: how long a credential opens new allocations.
 
-        Raises SettingsError for an address that is none, or TURN without its secret.
+        Raises SettingsError for an invalid URL, and for TURN without its secret.
         """
         for url in stun_urls:
             if not _STUN_URL.fullmatch(url):
-                raise SettingsError(f"RTC_STUN_URLS: {url!r} is not of the form stun:host:port.")
+                raise SettingsError(f"RTC_STUN_URLS: {url!r} is not a URL such as stun:host:3478.")
         for url in turn_urls:
             if not _TURN_URL.fullmatch(url):
-                raise SettingsError(f"RTC_TURN_URLS: {url!r} is not of the form turn:host:port?transport=udp.")
+                raise SettingsError(f"RTC_TURN_URLS: {url!r} is not a URL such as turn:host:3478?transport=udp.")
         if turn_urls and not turn_secret:
-            raise SettingsError("RTC_TURN_URLS needs RTC_TURN_SECRET, which the relay has as static-auth-secret.")
+            raise SettingsError("RTC_TURN_URLS needs RTC_TURN_SECRET: the relay's static-auth-secret.")
         if turn_secret and len(turn_secret.encode()) < MIN_SECRET_BYTES:
-            # Each learner holds an HMAC of it, and could try out what made that.
+            # Each learner has an HMAC made with it, and could search for a short secret.
             raise SettingsError(f"RTC_TURN_SECRET must be {MIN_SECRET_BYTES} bytes or more; `openssl rand -hex 32`.")
         self._stun_urls = tuple(stun_urls)
         self._turn_urls = tuple(turn_urls)
@@ -100,13 +100,13 @@ class IceServers:
         return IceServer(self._turn_urls, username, base64.b64encode(digest).decode())
 
     def _pseudonym(self, learner: Learner) -> str:
-        """The same for a user each time, so that the relay's quotas hold, and telling its log nothing."""
-        # Keyed apart from the credential: a username must never be a credential for something else.
+        """Tells the relay's log nothing. A user always gets the same name, so that the relay's quotas hold."""
+        # Another key than the credential's: a user name must never be a credential.
         key = hashlib.sha256(b"rtc-server turn pseudonym" + self._secret).digest()
         return hmac.new(key, str(learner.user_id).encode(), hashlib.sha256).hexdigest()[:16]
 
 
-class IceServersDoor:
+class IceServersEndpoint:
     """GET /ice-servers: what a client puts into its RTCConfiguration before it gathers."""
 
     def __init__(self, reads: ReadAccess, ice_servers: IceServers) -> None:

@@ -1,17 +1,17 @@
-"""POST /offer: aiortc's habit of JSON in, JSON out. A second, thin door to the registry behind WHIP."""
+"""POST /offer: the offer and the answer as JSON, as in aiortc's examples. It does what POST /whip does."""
 
 import json
 
 from aiohttp import web
 
 from rtc_server.errors import MalformedRequest, OfferMalformed
-from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.requests import answer_options
+from rtc_server.signalling.signalling import Signalling
 
 
-class OfferDoor:
-    def __init__(self, reception: Reception) -> None:
-        self._reception = reception
+class OfferEndpoint:
+    def __init__(self, signalling: Signalling) -> None:
+        self._signalling = signalling
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -20,14 +20,14 @@ class OfferDoor:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        grant = await self._reception.admit(request, cost=1.0)
-        offer_sdp = _offer_of(await self._reception.read(request, "application/json"))
-        answer = await self._reception.connect(request, grant, offer_sdp)
+        grant = await self._signalling.admit(request, cost=1.0)
+        offer_sdp = _offer_of(await self._signalling.read(request, "application/json"))
+        answer = await self._signalling.connect(request, grant, offer_sdp)
         return web.json_response({"sdp": answer.sdp, "type": "answer", "peer_id": answer.peer_id})
 
 
 def _offer_of(body: str) -> str:
-    """Raises MalformedRequest for what is not JSON, OfferMalformed for what is no offer."""
+    """Raises MalformedRequest where it is not JSON, OfferMalformed where it is not an offer."""
     try:
         described = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,7 +1,6 @@
 """Errors on the wire: RFC 9457 problem+json, one shape for all of them.
 
-`STATUS` is the one table from the errors this server means to HTTP statuses. An error missing from
-it fails a test, so that nobody learns about it from a 500.
+`STATUS` is the only table from this server's errors to HTTP statuses. A test fails where an error is missing in it.
 """
 
 import json
@@ -63,7 +62,7 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     ServerFull: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    # These belong to the command line or to a peer's frames; met in a request they are bugs.
+    # These belong to the command line or to a peer's frames. In a request they are bugs.
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
     DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ObservationsUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -72,12 +71,18 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
 }
 
 OUTAGE_RETRY_AFTER_S = 10
-"""What a client is told to wait where something we stand on is away."""
+"""How long a client is told to wait while the database or the platform's keys cannot be reached."""
+
+
+INTERNAL_DETAIL = "An unexpected error on the server. Its log says more."
 
 
 @web.middleware
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns whatever a handler raises into problem+json. The innermost middleware."""
+    """Turns every exception of a handler into problem+json.
+
+    Belongs inside the middlewares that log requests and add headers, and outside of those that raise errors.
+    """
     try:
         return await handler(request)
     except RtcServerError as error:
@@ -90,11 +95,11 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return _reshaped(answer)
     except Exception:
         log.exception("unexpected error in a request")
-        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here, not at your end.")
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", INTERNAL_DETAIL)
 
 
 def status_of(error: RtcServerError) -> HTTPStatus:
-    """The nearest ancestor in the table decides; 500 for one that has none."""
+    """Of the nearest class in the table, from the error's own upwards; 500 if there is none."""
     for ancestor in type(error).__mro__:
         if ancestor in STATUS:
             return STATUS[ancestor]
@@ -103,7 +108,7 @@ def status_of(error: RtcServerError) -> HTTPStatus:
 
 def problem_of(error: RtcServerError) -> web.Response:
     status = status_of(error)
-    detail = "Something went wrong here, not at your end." if status >= 500 and status != 503 else str(error)
+    detail = INTERNAL_DETAIL if status >= 500 and status != 503 else str(error)
     response = _problem(status, error.code, detail)
     match error:
         case TokenMissing():

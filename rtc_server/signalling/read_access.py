@@ -1,4 +1,4 @@
-"""Who may read, how often, how much at once, and for how long."""
+"""Limits on reads: who may read, how often, how many at once, and for how long."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A line for each request, with nothing in it of whom it was about."""
+"""A line in the log for each request, without personal data."""
 
 import logging
 import time

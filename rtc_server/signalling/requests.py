@@ -1,4 +1,4 @@
-"""What every door does with a request before its own work starts: bounded bodies, checked queries."""
+"""What endpoints do with a request before their own work starts: bounded bodies, checked queries."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ async def read_text(
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {timeout:g} seconds.") from None
     except (web.RequestPayloadError, ConnectionError):
-        raise MalformedRequest("The body ended early, or is not framed as HTTP says.") from None
+        raise MalformedRequest("The body ended early, or its framing is not valid HTTP.") from None
     try:
         return body.decode()
     except UnicodeDecodeError:
@@ -65,15 +65,15 @@ def consent_time(request: web.Request) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
-            raise MalformedRequest("`consent_at` lacks its offset from UTC.")
+            raise MalformedRequest("`consent_at` has no offset from UTC, such as Z or +02:00 (write + as %2B).")
         # A learner's clock may be fast; nobody agrees in the future.
         return min(moment.astimezone(UTC), datetime.now(UTC))
     except (ValueError, OverflowError):
-        raise MalformedRequest("`consent_at` is not an ISO 8601 time (write its + as %2B).") from None
+        raise MalformedRequest("`consent_at` is not an ISO 8601 time such as 2026-01-31T09:30:00Z.") from None
 
 
 def answer_options(*methods: str, accept: tuple[str, str] | None = None) -> Handler:
-    """A handler for OPTIONS: which methods a resource has, and which bodies it takes.
+    """A handler for OPTIONS: which methods a resource has, and which media types it takes.
 
     accept: the header that says so and its value, such as ("Accept-Post", "application/sdp").
     """

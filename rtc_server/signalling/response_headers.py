@@ -1,4 +1,4 @@
-"""Headers that keep a browser from doing with an answer what it was not meant for."""
+"""Security headers of every response."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -18,7 +18,7 @@ _OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 @web.middleware
 async def response_headers_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The strictest value of each header, where a handler has not said its own."""
+    """The strictest value of each header, where the handler has not set its own."""
     response = await handler(request)
     if not response.prepared:
         for name, value in (_EVERYWHERE | (_OVER_TLS if request.secure else {})).items():

@@ -1,7 +1,7 @@
 """The keys that tokens are verified with: secrets shared with the platform, or keys it publishes.
 
 A key is bound to one algorithm by where it comes from, never by what a token claims, so a public
-key can't be passed off as a shared secret.
+key cannot be used as a shared secret.
 """
 
 import asyncio
@@ -49,14 +49,14 @@ class KeySource(Protocol):
 
 
 class SharedSecrets:
-    """HS256 secrets. The first signs in new tokens, the others are still believed while keys rotate."""
+    """HS256 secrets: the present one, and one before it that is still accepted while the platform changes over."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         """Raises SettingsError for a secret too short to resist guessing."""
         self._secrets = tuple(secret.encode() for secret in secrets)
         if any(len(secret) < MIN_SECRET_BYTES for secret in self._secrets):
             raise SettingsError(
-                f"RTC_TOKEN_SECRET (and its predecessor) must be {MIN_SECRET_BYTES} bytes or more; "
+                f"RTC_TOKEN_SECRET and RTC_TOKEN_SECRET_PREVIOUS must be {MIN_SECRET_BYTES} bytes or more; "
                 "`openssl rand -base64 48` makes one."
             )
 
@@ -71,7 +71,7 @@ class PublishedKeys:
     """
 
     def __init__(self, url: str, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Raises SettingsError where somebody on the way could replace the keys."""
+        """Raises SettingsError for a URL that is not https: somebody on the way could replace the keys."""
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise SettingsError("RTC_JWKS_URL must be an https:// address (http:// only on this machine).")
@@ -89,7 +89,7 @@ class PublishedKeys:
         elif self._is_stale() and not self._fetching.locked():
             await self._fetch(again_s=REFRESH_AGAIN_S)
         if self._fetched_at is None:
-            raise KeysUnavailable("The keys that tokens are checked with can't be reached now.")
+            raise KeysUnavailable("The keys that tokens are verified with cannot be fetched now. Try again later.")
         return self._find(algorithm, key_id)
 
     def _find(self, algorithm: str, key_id: str | None) -> list[VerificationKey]:
@@ -107,7 +107,7 @@ class PublishedKeys:
                 self._known = _keys_of(await self._download())
                 self._fetched_at = self._now()
             except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
-                log.warning("the key set can't be fetched", extra={"error": type(error).__name__})
+                log.warning("the key set cannot be fetched", extra={"error": type(error).__name__})
             self._tried_at = self._now()
 
     async def _download(self) -> bytes:
@@ -126,7 +126,7 @@ class PublishedKeys:
 
 
 def _keys_of(document: bytes) -> dict[str, list[tuple[str | None, VerificationKey]]]:
-    """By algorithm, each with its `kid`. Entries of other kinds are passed over; raises ValueError."""
+    """By algorithm, each with its `kid`. Other entries are ignored. Raises ValueError."""
     match json.loads(document):
         case {"keys": list(entries)}:
             pass

@@ -13,10 +13,10 @@ CHECK_INTERVAL_S = 60.0
 
 
 class Certificate:
-    """A certificate and its key, and the TLS context that always shows the newest sound pair of them."""
+    """A certificate and its key, and a TLS context that always uses the newest valid pair."""
 
     def __init__(self, certificate: Path, private_key: Path) -> None:
-        """PEM files. Raises SettingsError where they are missing, or don't belong together."""
+        """PEM files. Raises SettingsError where they are missing or do not belong together."""
         self._certificate = certificate
         self._private_key = private_key
         self._loaded = self._stamp()
@@ -32,7 +32,7 @@ class Certificate:
             await asyncio.to_thread(self.reload_if_changed)
 
     def reload_if_changed(self) -> bool:
-        """Whether a new pair is shown from now on. One that does not load is logged, and the old one stays."""
+        """True where a new pair is used from now on. A pair that does not load is logged, and the old one stays."""
         stamp = self._stamp()
         if stamp == self._loaded:
             return False
@@ -41,10 +41,10 @@ class Certificate:
             self._new_context()
             self.context.load_cert_chain(self._certificate, self._private_key)
         except (OSError, ssl.SSLError) as error:
-            log.warning("the new certificate can't be used", extra={"error": str(error)})
+            log.warning("the new certificate cannot be used", extra={"error": str(error)})
             return False
         self._loaded = stamp
-        log.info("the certificate was read again")
+        log.info("the certificate was reloaded")
         return True
 
     def _new_context(self) -> ssl.SSLContext:

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
 from rtc_server.signalling.ice_servers import IceServers
-from rtc_server.signalling.reception import LivePeer, Peers, Reception
 from rtc_server.signalling.request_rate import TRICKLE_COST
 from rtc_server.signalling.requests import answer_options
+from rtc_server.signalling.signalling import LivePeer, Peers, Signalling
 
 OFFER_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
@@ -20,9 +20,9 @@ FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
-class WhipDoor:
-    def __init__(self, reception: Reception, peers: Peers, ice_servers: IceServers) -> None:
-        self._reception = reception
+class WhipEndpoint:
+    def __init__(self, signalling: Signalling, peers: Peers, ice_servers: IceServers) -> None:
+        self._signalling = signalling
         self._peers = peers
         self._ice_servers = ice_servers
 
@@ -38,9 +38,9 @@ class WhipDoor:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        grant = await self._reception.admit(request, cost=1.0)
-        offer_sdp = await self._reception.read(request, OFFER_TYPE)
-        answer = await self._reception.connect(request, grant, offer_sdp)
+        grant = await self._signalling.admit(request, cost=1.0)
+        offer_sdp = await self._signalling.read(request, OFFER_TYPE)
+        answer = await self._signalling.connect(request, grant, offer_sdp)
         response = web.Response(status=201, body=answer.sdp.encode(), content_type=OFFER_TYPE)
         response.headers["Location"] = f"/whip/{answer.peer_id}"
         response.headers["ETag"] = f'"{answer.etag}"'
@@ -51,7 +51,7 @@ class WhipDoor:
 
     async def _trickle(self, request: web.Request) -> web.Response:
         peer_id, peer = await self._own_peer(request, cost=TRICKLE_COST)
-        fragment = await self._reception.read(request, FRAGMENT_TYPE)
+        fragment = await self._signalling.read(request, FRAGMENT_TYPE)
         _require_match(request, peer)
         await self._peers.trickle(peer_id, fragment)
         return web.Response(status=204)
@@ -64,7 +64,7 @@ class WhipDoor:
 
     async def _own_peer(self, request: web.Request, *, cost: float | None = None) -> tuple[str, LivePeer]:
         """The peer of this address, if it is the bearer's own. Raises NotAllowed, PeerUnknown."""
-        grant = await self._reception.admit(request, cost=cost)
+        grant = await self._signalling.admit(request, cost=cost)
         peer_id = request.match_info["peer_id"]
         peer = self._peers.peer(peer_id)
         if peer.grant.learner != grant.learner:
@@ -80,4 +80,4 @@ def _require_match(request: web.Request, peer: LivePeer) -> None:
     # If-Match compares strongly (RFC 9110, 13.1.1): a weak tag matches nothing.
     strong_tags = [tag for weak, tag in _ENTITY_TAG.findall(header) if not weak]
     if header.strip() != "*" and peer.etag not in strong_tags:
-        raise PreconditionFailed("If-Match names another ICE session than the present one.")
+        raise PreconditionFailed("If-Match does not name the current ICE session.")

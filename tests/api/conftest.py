@@ -1,4 +1,4 @@
-"""A server of one door of the read side."""
+"""A server of one endpoint."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -11,7 +11,7 @@ from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.read_access import ReadAccess
 from rtc_server.signalling.request_rate import RequestRate
 from rtc_server.signalling.response_headers import response_headers_middleware
-from tests.signalling.doors import AUDIENCE, SECRET, Server
+from tests.signalling.endpoints import AUDIENCE, SECRET, Server
 
 Serve = Callable[[Sequence[web.RouteDef]], Awaitable[TestClient[web.Request, web.Application]]]
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from rtc_server.api.demo import DemoDoor, is_loopback
+from rtc_server.api.demo import DemoEndpoint, is_loopback
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import mint_token
-from tests.signalling.doors import AUDIENCE, SECRET
+from tests.signalling.endpoints import AUDIENCE, SECRET
 
 
 @pytest.fixture
 async def client(serve):
-    return await serve(DemoDoor(lambda learner: mint_token(SECRET, learner, audience=AUDIENCE)).routes())
+    return await serve(DemoEndpoint(lambda learner: mint_token(SECRET, learner, audience=AUDIENCE)).routes())
 
 
 async def test_each_visitor_is_a_learner_of_their_own(client, tokens):
@@ -68,7 +68,7 @@ async def test_other_pages_get_none(client, headers):
         (b" " * 2000, 413),
     ],
 )
-async def test_a_wish_that_is_none_is_refused(client, body, status):
+async def test_a_body_that_asks_for_no_learner_is_refused(client, body, status):
     response = await client.post("/demo/token", data=body, headers={"Content-Type": "application/json"})
 
     assert response.status == status

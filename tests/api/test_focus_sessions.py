@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rtc_server.api.focus_sessions import FocusSessionsDoor
+from rtc_server.api.focus_sessions import FocusSessionsEndpoint
 from rtc_server.errors import StoreUnavailable
 from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.store.stored_session import PlatformRow, StoredSession
-from tests.signalling.doors import bearer
+from tests.signalling.endpoints import bearer
 
 ID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 PATH = f"/focus-sessions/{ID}"
@@ -55,7 +55,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 async def client(serve, reads, store):
-    return await serve(FocusSessionsDoor(reads, store).routes())
+    return await serve(FocusSessionsEndpoint(reads, store).routes())
 
 
 async def test_the_learner_reads_row_and_spans(client):

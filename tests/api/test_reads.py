@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rtc_server.api.focus_sessions import FocusSessionsDoor
+from rtc_server.api.focus_sessions import FocusSessionsEndpoint
 from rtc_server.learner import Learner
 from rtc_server.signalling.auth import TokenVerifier
 from rtc_server.signalling.read_access import READS_AT_ONCE, ReadAccess
 from rtc_server.signalling.request_rate import RequestRate
-from tests.signalling.doors import bearer
+from tests.signalling.endpoints import bearer
 
 PATH = "/focus-sessions/6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 LEARNER, ANOTHER = bearer(Learner(7, 3)), bearer(Learner(8, 3))
@@ -40,7 +40,7 @@ def store() -> SlowStore:
 
 def routes(tokens: TokenVerifier, store: SlowStore, *, per_minute: int = 1000, within_s: float = 30.0):
     reads = ReadAccess(tokens, RequestRate.of_learners(per_minute), within_s=within_s)
-    return FocusSessionsDoor(reads, store).routes()
+    return FocusSessionsEndpoint(reads, store).routes()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from rtc_server.api.health import health_routes
 from rtc_server.api.pages import page_routes
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from tests.signalling.doors import OFFER, MemoryPeers, Server, bearer, signalling_application
+from tests.signalling.endpoints import OFFER, MemoryPeers, Server, bearer, signalling_application
 from tests.turn.relay import self_signed
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
 from tests.peer.conftest import Analysers, Records
 from tests.peer.offers import offer
-from tests.signalling.doors import LEARNER, Server, bearer, signalling_application
+from tests.signalling.endpoints import LEARNER, Server, bearer, signalling_application
 
 ANSWER_WITHIN_S = 5.0
 MANY = 1_000_000
@@ -95,7 +95,7 @@ def request(draw: st.DrawFn, methods: Sequence[str], targets: Sequence[str], med
 
 @dataclass
 class House:
-    """The doors, with a registry of real peers behind them, on a loop of its own."""
+    """The endpoints, with a registry of real peers behind them, on a loop of its own."""
 
     runner: asyncio.Runner
     registry: PeerRegistry

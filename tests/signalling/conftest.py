@@ -1,4 +1,4 @@
-"""A server of the signalling doors alone."""
+"""A server of the signalling endpoints alone."""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from tests.signalling.doors import MemoryPeers, Serve, Server, signalling_application
+from tests.signalling.endpoints import MemoryPeers, Serve, Server, signalling_application
 
 
 @pytest.fixture

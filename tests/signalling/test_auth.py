@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtc_server.errors import NotAllowed, RtcServerError, SettingsError, TokenExpired, TokenInvalid, TokenMissing
 from rtc_server.learner import Grant, Learner
 from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
-from tests.signalling.doors import AUDIENCE, LEARNER, SECRET
+from tests.signalling.endpoints import AUDIENCE, LEARNER, SECRET
 
 OLD_SECRET = "the-secret-before-that-was-as-long-as-this"
 

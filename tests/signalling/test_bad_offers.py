@@ -9,7 +9,7 @@ from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from tests.peer.conftest import Analysers, Records
 from tests.peer.offers import CHANNELS, VIDEO, offer
-from tests.signalling.doors import bearer, signalling_application
+from tests.signalling.endpoints import bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -43,13 +43,13 @@ async def client(serve, registry):
 
 
 @pytest.mark.parametrize(("sdp", "status"), BAD_OFFERS.values(), ids=BAD_OFFERS.keys())
-@pytest.mark.parametrize("door", ["/whip", "/offer"])
-async def test_a_bad_offer_is_refused_alike_at_both_doors(client, registry, door, sdp, status):
-    if door == "/whip":
-        response = await client.post(door, data=sdp, headers=SDP | bearer())
+@pytest.mark.parametrize("path", ["/whip", "/offer"])
+async def test_a_bad_offer_is_refused_alike_at_both_endpoints(client, registry, path, sdp, status):
+    if path == "/whip":
+        response = await client.post(path, data=sdp, headers=SDP | bearer())
     else:
         body = json.dumps({"sdp": sdp, "type": "offer"})
-        response = await client.post(door, data=body, headers=bearer() | {"Content-Type": "application/json"})
+        response = await client.post(path, data=body, headers=bearer() | {"Content-Type": "application/json"})
 
     assert response.status == status
     assert response.content_type == "application/problem+json"

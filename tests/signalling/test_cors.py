@@ -4,7 +4,7 @@ import pytest
 
 from rtc_server.errors import SettingsError
 from rtc_server.signalling.cors import cors_middleware
-from tests.signalling.doors import OFFER, bearer, signalling_application
+from tests.signalling.endpoints import OFFER, bearer, signalling_application
 
 PAGE = "https://lms.example"
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}

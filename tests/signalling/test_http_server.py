@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rtc_server.signalling import http_server
 from rtc_server.signalling.http_server import server_runner
-from tests.signalling.doors import OFFER, MemoryPeers, bearer, signalling_application
+from tests.signalling.endpoints import OFFER, MemoryPeers, bearer, signalling_application
 
 
 async def talk(client, *pieces: bytes, pause: float = 0.0) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from rtc_server.errors import SettingsError
 from rtc_server.learner import Learner
 from rtc_server.signalling.ice_servers import IceServers
-from tests.signalling.doors import LEARNER, bearer, signalling_application
+from tests.signalling.endpoints import LEARNER, bearer, signalling_application
 
 SHARED = "what-server-and-relay-share-and-nobody-else"
 TURN_URLS = ("turn:relay.example:3478?transport=udp", "turns:[2001:db8::1]:5349?transport=tcp")

@@ -18,7 +18,7 @@ from aiohttp.test_utils import unused_port
 from rtc_server.focus.policy import POLICIES
 from rtc_server.learner import Grant, Learner
 from rtc_server.signalling.auth import token_verifier
-from tests.signalling.doors import AUDIENCE, SECRET
+from tests.signalling.endpoints import AUDIENCE, SECRET
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "integration.md").read_text()
 NODE = Path(playwright.__file__).parent / "driver" / "node"

@@ -10,7 +10,7 @@ from rtc_server.errors import RateLimited, SettingsError
 from rtc_server.learner import Learner
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.request_rate import RequestRate
-from tests.signalling.doors import OFFER, bearer, signalling_application
+from tests.signalling.endpoints import OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": '"ice-peer-0"'}

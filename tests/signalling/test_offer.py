@@ -1,10 +1,10 @@
-"""aiortc's JSON door."""
+"""Offers and answers as JSON."""
 
 import json
 
 import pytest
 
-from tests.signalling.doors import LEARNER, OFFER, bearer
+from tests.signalling.endpoints import LEARNER, OFFER, bearer
 
 JSON = {"Content-Type": "application/json"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from rtc_server.learner import Learner
 from rtc_server.structured_logging import JsonFormatter
-from tests.signalling.doors import bearer
+from tests.signalling.endpoints import bearer
 
 CANDIDATE = "a=candidate:1 1 udp 1 192.0.2.77 4711 typ host"
 

@@ -104,7 +104,7 @@ async def test_half_a_change_leaves_the_old_certificate(https, certificate, tmp_
     (tmp_path / "key.pem").write_bytes(old_key)
 
     assert not certificate.reload_if_changed()
-    assert "the new certificate can't be used" in caplog.text
+    assert "the new certificate cannot be used" in caplog.text
     assert await shown_name(https) == "first"
 
     write_pair(tmp_path, "third")

@@ -9,7 +9,7 @@ import pytest
 from rtc_server.errors import OfferUnacceptable, RateLimited, ServerFull
 from rtc_server.learner import Learner
 from rtc_server.signalling.ice_servers import IceServers
-from tests.signalling.doors import LEARNER, OFFER, bearer, signalling_application
+from tests.signalling.endpoints import LEARNER, OFFER, bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -196,7 +196,7 @@ async def test_an_ice_restart_is_refused_and_the_session_lives_on(client, peers)
     ],
 )
 @pytest.mark.parametrize("path", ["/whip", "/offer"])
-async def test_what_the_registry_refuses_is_said_alike_at_both_doors(client, peers, path, fault, status):
+async def test_what_the_registry_refuses_is_said_alike_at_both_endpoints(client, peers, path, fault, status):
     peers.fault = fault
     body = OFFER if path == "/whip" else json.dumps({"sdp": OFFER, "type": "offer"})
     kind = "application/sdp" if path == "/whip" else "application/json"

@@ -65,7 +65,7 @@ async def test_a_relay_configured_as_the_advice_says_may_reach_loopback(tmp_path
 
 async def test_a_certificate_that_browsers_would_refuse_is_named(relay: RunningRelay) -> None:
     (url,) = (url for url in relay.relay.urls if url.name == "TLS")
-    with pytest.raises(ProbeFailed, match="certificate is not good for 127"):
+    with pytest.raises(ProbeFailed, match="certificate is not valid for 127"):
         await allocate(url, "user", "credential")
 
 

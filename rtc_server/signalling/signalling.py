@@ -1,4 +1,4 @@
-"""What both doors for offers share: the token, the rate, the body, and the registry behind them."""
+"""What the endpoints for offers share: token, rate, body, and the registry of peers."""
 
 from datetime import datetime
 from typing import Protocol
@@ -46,7 +46,7 @@ class Peers(Protocol):
         consent_at: datetime | None = None,
         client_address: str = "",
     ) -> Answer:
-        """Raises OfferMalformed, OfferUnacceptable, NotAllowed, ServerFull, RateLimited."""
+        """Raises OfferMalformed, OfferUnacceptable, ServerFull, RateLimited."""
         ...
 
     async def trickle(self, peer_id: str, fragment: str) -> None:
@@ -60,8 +60,8 @@ class Peers(Protocol):
         ...
 
 
-class Reception:
-    """Admits a request, reads what it brought, and asks the registry for a peer."""
+class Signalling:
+    """Checks a request's token and rate, reads its body, and asks the registry for a peer."""
 
     def __init__(
         self,

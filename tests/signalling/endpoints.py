@@ -1,4 +1,4 @@
-"""A server of the signalling doors alone, with a registry in memory behind their seam."""
+"""A server of the signalling endpoints alone, with a registry in memory behind their Protocol."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,16 +14,16 @@ from rtc_server.signalling.auth import mint_token, token_verifier
 from rtc_server.signalling.client_address import ClientAddresses
 from rtc_server.signalling.cors import cors_middleware
 from rtc_server.signalling.http_server import server_runner
-from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
-from rtc_server.signalling.offer import OfferDoor
+from rtc_server.signalling.ice_servers import IceServers, IceServersEndpoint
+from rtc_server.signalling.offer import OfferEndpoint
 from rtc_server.signalling.problems import problem_middleware
 from rtc_server.signalling.read_access import ReadAccess
-from rtc_server.signalling.reception import Reception
 from rtc_server.signalling.request_log import request_log_middleware
 from rtc_server.signalling.request_rate import RequestRate, stranger_rate_middleware
 from rtc_server.signalling.response_headers import response_headers_middleware
+from rtc_server.signalling.signalling import Signalling
 from rtc_server.signalling.unread_bodies import unread_body_middleware
-from rtc_server.signalling.whip import WhipDoor
+from rtc_server.signalling.whip import WhipEndpoint
 
 SECRET = "a-secret-for-tests-of-more-than-32-bytes"
 AUDIENCE = "rtc-server"
@@ -111,7 +111,7 @@ def signalling_application(
     tokens = token_verifier(secrets=[SECRET], audience=AUDIENCE, policies=["reading", "video"])
     ice = ice_servers or IceServers()
     addresses = ClientAddresses(trusted_proxies)
-    reception = Reception(
+    signalling = Signalling(
         peers,
         tokens,
         addresses=addresses,
@@ -132,9 +132,9 @@ def signalling_application(
     )
     application.add_routes(
         [
-            *WhipDoor(reception, peers, ice).routes(),
-            *OfferDoor(reception).routes(),
-            *IceServersDoor(ReadAccess(tokens, RequestRate.of_learners(reads_per_minute)), ice).routes(),
+            *WhipEndpoint(signalling, peers, ice).routes(),
+            *OfferEndpoint(signalling).routes(),
+            *IceServersEndpoint(ReadAccess(tokens, RequestRate.of_learners(reads_per_minute)), ice).routes(),
         ]
     )
     return application
