@@ -14,10 +14,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rtc_server import __version__
-from rtc_server.api.demo import DemoEndpoint
-from rtc_server.api.focus_sessions import FocusSessionsEndpoint
-from rtc_server.api.health import health_routes
-from rtc_server.api.pages import page_routes
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
@@ -31,26 +27,30 @@ from rtc_server.peer.vital_signs import Limits
 from rtc_server.processors import usable_processors
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
-from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
-from rtc_server.signalling.client_address import ClientAddresses
-from rtc_server.signalling.cors import cors_middleware
-from rtc_server.signalling.http_server import Site, server_runner
-from rtc_server.signalling.ice_servers import IceServers, IceServersEndpoint
-from rtc_server.signalling.offer import OfferEndpoint
-from rtc_server.signalling.problems import problem_middleware
-from rtc_server.signalling.read_access import ReadAccess
-from rtc_server.signalling.request_log import request_log_middleware
-from rtc_server.signalling.request_rate import RequestRate, stranger_rate_middleware
-from rtc_server.signalling.response_headers import response_headers_middleware
-from rtc_server.signalling.signalling import Signalling
-from rtc_server.signalling.tls import Certificate
-from rtc_server.signalling.unread_bodies import unread_body_middleware
-from rtc_server.signalling.whip import WhipEndpoint
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool import Spool
 from rtc_server.store.writer import FocusWriter
+from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
+from rtc_server.web.access.client_address import ClientAddresses
+from rtc_server.web.access.read_access import ReadAccess
+from rtc_server.web.access.request_rate import RequestRate, stranger_rate_middleware
+from rtc_server.web.demo import DemoEndpoint
+from rtc_server.web.focus_sessions import FocusSessionsEndpoint
+from rtc_server.web.health import health_routes
+from rtc_server.web.ice_servers import IceServers, IceServersEndpoint
+from rtc_server.web.offer import OfferEndpoint
+from rtc_server.web.pages import page_routes
+from rtc_server.web.server.cors import cors_middleware
+from rtc_server.web.server.http_server import Site, server_runner
+from rtc_server.web.server.problems import problem_middleware
+from rtc_server.web.server.request_log import request_log_middleware
+from rtc_server.web.server.response_headers import response_headers_middleware
+from rtc_server.web.server.tls import Certificate
+from rtc_server.web.server.unread_bodies import unread_body_middleware
+from rtc_server.web.signalling import Signalling
+from rtc_server.web.whip import WhipEndpoint
 
 
 def serve(settings: Settings, *, demo: bool) -> None:

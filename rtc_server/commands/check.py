@@ -75,7 +75,7 @@ def _http(settings: Settings) -> Iterator[Finding]:
 
 
 async def _keys(settings: Settings) -> Finding:
-    from rtc_server.signalling.signing_keys import PublishedKeys, SharedSecrets
+    from rtc_server.web.access.signing_keys import PublishedKeys, SharedSecrets
 
     secrets = [s.get_secret_value() for s in (settings.token_secret, settings.token_secret_previous) if s is not None]
     if settings.jwks_url is None and not secrets:
@@ -185,7 +185,7 @@ async def _stun(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _relay(settings: Settings) -> AsyncIterator[Finding]:
-    from rtc_server.signalling.ice_servers import IceServers
+    from rtc_server.web.ice_servers import IceServers
 
     if not settings.turn_urls:
         yield Finding("warn", "relay", "RTC_TURN_URLS is empty: learners behind strict firewalls cannot connect")

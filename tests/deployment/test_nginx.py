@@ -18,12 +18,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
-from rtc_server.api.health import health_routes
-from rtc_server.api.pages import page_routes
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from tests.signalling.endpoints import OFFER, MemoryPeers, Server, bearer, signalling_application
+from rtc_server.web.health import health_routes
+from rtc_server.web.pages import page_routes
 from tests.turn.relay import self_signed
+from tests.web.endpoints import OFFER, MemoryPeers, Server, bearer, signalling_application
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "deploy/nginx.conf").read_text()

@@ -18,7 +18,7 @@ from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
 from tests.peer.conftest import Analysers, Records
 from tests.peer.offers import offer
-from tests.signalling.endpoints import LEARNER, Server, bearer, signalling_application
+from tests.web.endpoints import LEARNER, Server, bearer, signalling_application
 
 ANSWER_WITHIN_S = 5.0
 MANY = 1_000_000

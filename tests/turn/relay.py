@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rtc_server.commands.turn_config import Relay, render, turn_url
 from rtc_server.learner import Learner
 from rtc_server.settings import PortRange
-from rtc_server.signalling.ice_servers import IceServer, IceServers
+from rtc_server.web.ice_servers import IceServer, IceServers
 
 SECRET = "a relay secret of the tests only, 64 characters long or nearly so".replace(" ", "-")
 LEARNER = Learner(user_id=7, module_id=3)

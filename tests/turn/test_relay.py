@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aioice import stun, turn
 
-from rtc_server.signalling.ice_servers import IceServer
+from rtc_server.web.ice_servers import IceServer
 from tests.turn.relay import RunningRelay, loopback_relay, running
 
 

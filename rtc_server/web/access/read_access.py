@@ -1,0 +1,52 @@
+"""Limits on reads: who may read, how often, how many at once, and for how long."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from rtc_server.errors import RateLimited, StoreUnavailable
+from rtc_server.learner import Grant
+from rtc_server.web.access.auth import TokenVerifier
+from rtc_server.web.access.request_rate import RequestRate
+
+READ_WITHIN_S = 10.0
+"""A read that takes longer is given up. An indexed read of one page takes milliseconds."""
+READS_AT_ONCE = 4
+"""Of one learner. While the database is slow, one learner must not hold all of the reader's connections."""
+BUSY_RETRY_AFTER_S = 1.0
+
+
+class ReadAccess:
+    """Use `admitted` around the whole of a read."""
+
+    def __init__(self, tokens: TokenVerifier, rate: RequestRate, *, within_s: float = READ_WITHIN_S) -> None:
+        """rate: by user id. within_s: how long one read may take."""
+        self._tokens = tokens
+        self._rate = rate
+        self._within_s = within_s
+        self._running: Counter[int] = Counter()
+
+    @asynccontextmanager
+    async def admitted(self, request: web.Request) -> AsyncIterator[Grant]:
+        """Gives what the token allows, and ends what is done inside once it takes too long.
+
+        Raises RateLimited, StoreUnavailable (out of time), and what TokenVerifier.grant raises.
+        """
+        grant = await self._tokens.grant(request.headers.get("Authorization"))
+        user_id = grant.learner.user_id
+        self._rate.spend(user_id)
+        if self._running[user_id] >= READS_AT_ONCE:
+            raise RateLimited(f"This learner already has {READS_AT_ONCE} reads running.", BUSY_RETRY_AFTER_S)
+        self._running[user_id] += 1
+        try:
+            async with asyncio.timeout(self._within_s):
+                yield grant
+        except TimeoutError:
+            raise StoreUnavailable("The database did not answer in time. Try again later.") from None
+        finally:
+            self._running[user_id] -= 1
+            if not self._running[user_id]:
+                del self._running[user_id]
