@@ -79,7 +79,7 @@ def nginx(folder: Path, configuration: str) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
 
 
-async def answers(port: int, process: subprocess.Popen[str]) -> None:
+async def until_it_answers(port: int, process: subprocess.Popen[str]) -> None:
     async with asyncio.timeout(10):
         while True:
             assert process.poll() is None, process.communicate()[1]
@@ -114,7 +114,7 @@ async def proxied(tmp_path: Path) -> AsyncIterator[Proxied]:
     trusting = ssl.create_default_context(cafile=tmp_path / "relay.crt")
     connector = aiohttp.TCPConnector(ssl=trusting, limit=LEARNERS)
     with nginx(tmp_path, configuration) as process:
-        await answers(port, process)
+        await until_it_answers(port, process)
         async with aiohttp.ClientSession(connector=connector) as http:
             yield Proxied(http, f"https://127.0.0.1:{port}/", peers, seen)
     await server.close()
@@ -155,13 +155,17 @@ async def test_one_learner_who_floods_is_refused_and_the_class_is_not(proxied: P
     flood = [
         proxied.http.post(proxied.url + "whip", data="x", headers=SDP | bearer(Learner(666, 3))) for _ in range(400)
     ]
-    refused = Counter(answer.status for answer in await asyncio.gather(*flood))
+    answers = await asyncio.gather(*flood)
+    refused = Counter(answer.status for answer in answers)
     reached = proxied.seen["/whip"]
 
     statuses = await asyncio.gather(*(lesson(proxied, user_id) for user_id in range(1, 21)))
 
     assert refused[429] > 300
     assert reached < 100
+    assert {answer.content_type for answer in answers} == {"application/problem+json"}
+    assert all("Retry-After" in answer.headers for answer in answers if answer.status == 429)
+    assert {(await answer.json(content_type=None))["status"] for answer in answers} <= {400, 429}
     assert sum(statuses, Counter()).keys() == {200, 201}
 
 
