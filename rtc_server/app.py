@@ -145,7 +145,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         max_body_bytes=settings.max_offer_bytes,
         body_timeout=settings.body_timeout,
     )
-    reads = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
+    read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -160,8 +160,8 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         [
             *WhipEndpoint(signalling, registry, ice_servers).routes(),
             *OfferEndpoint(signalling).routes(),
-            *IceServersEndpoint(reads, ice_servers).routes(),
-            *FocusSessionsEndpoint(reads, FocusReader(engine)).routes(),
+            *IceServersEndpoint(read_access, ice_servers).routes(),
+            *FocusSessionsEndpoint(read_access, FocusReader(engine)).routes(),
             *health_routes(),
             *page_routes(folder("static")),
         ]

@@ -109,12 +109,9 @@ class Signalling:
 
         Only here is the address charged: one learner takes no more of it than their own allowance.
         """
+        continues, consent_at = continued_session(request), consent_time(request)
         address = self._addresses.of(request)
         self._address_rate.spend(address)
         return await self._peers.connect(
-            offer_sdp,
-            grant,
-            continues=continued_session(request),
-            consent_at=consent_time(request),
-            client_address=address,
+            offer_sdp, grant, continues=continues, consent_at=consent_at, client_address=address
         )

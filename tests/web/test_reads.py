@@ -24,7 +24,7 @@ class SlowStore:
         self.asked = asyncio.Semaphore(0)
         self.given_up = 0
 
-    async def stored_session(self, focus_session_id: str) -> None:
+    async def stored_session(self, focus_session_id: str, **_page: object) -> None:
         self.asked.release()
         try:
             await self.answering.wait()
