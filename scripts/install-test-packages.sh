@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages that the tests drive (a browser, two database servers, a TURN relay, nginx, PHP, strace) where they are
-# missing and it may, else names the one command that does. Nothing of them is configured or used as a system
-# service: each test starts its own, in a temporary directory, on a free port.
+# Installs the Debian packages that the tests drive (a browser, two database servers, a TURN relay, nginx, PHP, strace)
+# where they are missing and it may, else names the one command that does. Nothing of them is configured or used as a
+# system service: each test starts its own, in a temporary directory, on a free port.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 
