@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _senders(arguments: argparse.Namespace, settings: Settings) -> "list[Sender | None]":
     from rtc_server.publisher.publication import Sender
-    from rtc_server.signalling.auth import mint_token
+    from rtc_server.web.access.auth import mint_token
 
     if arguments.token is not None:
         return [Sender(arguments.token)]

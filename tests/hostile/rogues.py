@@ -20,7 +20,7 @@ from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip
 from rtc_server.publisher.published_learner import PublishedLearner
 from rtc_server.publisher.whip_client import ServerRefused, WhipResource, delete, post_offer
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.hostile.strangers import FRAGMENT
 from tests.peer.learner_client import Camera, LearnerClient
 

@@ -21,7 +21,7 @@ from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip, encode_clip
 from rtc_server.publisher.published_learner import PublishedLearner, Update
 from rtc_server.settings import PortRange, Settings
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.camera import portrait
 from tests.hostile import rogues, strangers
 

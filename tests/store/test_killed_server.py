@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool import spooled_files
 from rtc_server.store.spool_file import read_spooled
+from rtc_server.web.access.auth import mint_token
 from tests.camera import write_y4m
 from tests.databases import PrivateMariaDb
 from tests.e2e.server_process import running_server
