@@ -119,7 +119,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 
     engine = await open_store(settings.database_url.get_secret_value())
     owned.push_async_callback(engine.dispose)
-    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval)
+    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
     await writer.start()
     owned.push_async_callback(writer.close)
     if settings.retention_days is not None:

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         Path("var/spool"), description="Folder for what the database does not take, until it does; made when needed."
     )
 
+    platform_rows: Literal["day", "session"] = Field(
+        "day",
+        description="Rows of `eye_tracking_sessions`: one for each user, module, section and `day`, or one for each "
+        "`session`.",
+    )
+
     retention_days: float | None = Field(
         None, gt=0, description="Days after which what is kept of a session is removed; by default never."
     )

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.store.calendar_day import POSTGRESQL_ZONE
 from rtc_server.store.schema import MYSQL
 from rtc_server.store.upgrade import upgrade_schema
 from rtc_server.store.why_unavailable import why_unavailable
@@ -61,16 +62,37 @@ def _make_engine(url: URL, connect_timeout_s: float) -> AsyncEngine:
     if backend in MYSQL:
         arguments = {"connect_timeout": connect_timeout_s, "init_command": "SET time_zone = '+00:00'"}
     elif backend == "postgresql":
-        arguments = {"timeout": connect_timeout_s, "server_settings": {"timezone": "UTC"}}
+        arguments = {"timeout": connect_timeout_s}
     else:
         arguments = {"timeout": connect_timeout_s}  # for a lock that another process holds
         if url.database and not url.database.startswith(("file:", ":memory:")):
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {"connect_args": arguments, "pool_pre_ping": True}
+    if backend in MYSQL:
+        # MySQL's own level locks the gaps between keys as well: two servers that insert wait for each other.
+        options["isolation_level"] = "READ COMMITTED"
     # Errors of the engine name the statement, never its values: those are a learner's.
-    engine = create_async_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    engine = create_async_engine(url, hide_parameters=True, **options)
     if backend == "sqlite":
         _take_turns_in_sqlite(engine)
+    elif backend == "postgresql":
+        _speak_utc_to_postgresql(engine)
     return engine
+
+
+def _speak_utc_to_postgresql(engine: AsyncEngine) -> None:
+    """Not by a setting of the connection's start, which would hide the database's own zone: the day goes by that."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_time_zone(dbapi_connection: Any, record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        try:
+            cursor.execute("SHOW TimeZone")
+            (record.info[POSTGRESQL_ZONE],) = cursor.fetchone()
+            cursor.execute("SET TIME ZONE 'UTC'")
+        finally:
+            cursor.close()
+        dbapi_connection.commit()
 
 
 def _take_turns_in_sqlite(engine: AsyncEngine) -> None:

@@ -30,7 +30,7 @@ def run(command: ModuleType, url: str, spool: Path, *arguments: str) -> int:
 
 async def store_one_session(url: str, spool: Path) -> None:
     engine = await open_store(url)
-    writer = FocusWriter(engine, Spool(spool), save_interval_s=60)
+    writer = FocusWriter(engine, Spool(spool), save_interval_s=60, rows="day")
     await writer.start()
     writer.put(record(None, span(0, 1), span(1, 2), end_reason="stopped"))
     await writer.close()

@@ -49,11 +49,14 @@ def spool_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def start_writer(keep: Keep, spool_folder: Path) -> AsyncIterator[StartWriter]:
-    """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once."""
+    """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once.
+
+    Each session has a row of its own, unless told otherwise.
+    """
     writers: list[FocusWriter] = []
 
     async def start(engine: AsyncEngine, save_interval_s: float = 60.0, **options: Any) -> FocusWriter:
-        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **options)
+        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **{"rows": "session", **options})
         writers.append(writer)
         await writer.start()
         return writer

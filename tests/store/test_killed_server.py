@@ -85,5 +85,5 @@ async def test_a_server_killed_in_an_outage_leaves_the_right_row_to_the_next(
     assert found is not None
     assert found.record == left
     ((_, user_id, total_time_s),) = await rows(engine)
-    assert (user_id, total_time_s) == (7, round(left.totals.focused_s) + round(left.totals.unfocused_s))
+    assert (user_id, total_time_s) == (7, round(left.totals.total_s))
     assert list(spool.iterdir()) == []
