@@ -154,8 +154,8 @@ async def _row_of_day(connection: AsyncConnection, record: FocusRecord, key: Day
     return int(row_id)
 
 
-async def _find_row(connection: AsyncConnection, record: FocusRecord, day: CalendarDay) -> Row[Any] | None:
-    """As the platform looks it up. Of several it is the first, as there."""
+async def _find_row(connection: AsyncConnection, record: FocusRecord, day: CalendarDay) -> Any:
+    """As the platform looks it up: of several rows the first, None where there is no such row."""
     rows = platform_rows.c
     query = select(
         rows.id,
@@ -172,8 +172,7 @@ async def _find_row(connection: AsyncConnection, record: FocusRecord, day: Calen
     )
     if record.learner.section_id:
         query = query.where(rows.section_id == record.learner.section_id)
-    found: Row[Any] | None = (await connection.execute(query.order_by(rows.id).limit(1))).one_or_none()
-    return found
+    return (await connection.execute(query.order_by(rows.id).limit(1))).one_or_none()
 
 
 async def _adopted(connection: AsyncConnection, record: FocusRecord, row: Row[Any]) -> AdoptedSeconds | None:

@@ -156,6 +156,7 @@ focus_sessions = Table(
     Column("consent_at", UtcDateTime),
     Column("calibration_error_deg", Double),
     Column("calibration_quality", String(8)),
+    Column("merged_spans", Integer, nullable=False, server_default="0"),
     Index("rtc_focus_sessions_user", "user_id"),
     Index("rtc_focus_sessions_recorded", "recorded_at"),
     Index("rtc_focus_sessions_platform_row", "platform_row_id"),

@@ -5,9 +5,9 @@ Nothing here adds: whatever was there before, afterwards each record's rows are 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, and_, delete, insert, or_, select
+from sqlalchemy import Row, Table, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.record import FocusRecord
@@ -18,6 +18,8 @@ from rtc_server.store.row_choice import DayKey, PlatformRows, RowPointer, choose
 from rtc_server.store.row_content import write_rows
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days
 
+_ROWS_IN_ONE_STATEMENT = 200
+"""Building it takes a few ms of the event loop."""
 _Stretch = TypeVar("_Stretch", Span, tuple[float, float])
 
 
@@ -95,47 +97,37 @@ async def _look_up(connection: AsyncConnection, focus_session_ids: Sequence[str]
         .where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
     )
     sessions = (await connection.execute(query)).all()
-    found = [row.focus_session_id for row in sessions]
-    spans = await stored_spans(connection, found) if found else {}
-    multiple_faces = await stored_multiple_faces(connection, found) if found else {}
     return {
         row.focus_session_id: StoredState(
             RowPointer(
                 row.platform_row_id,
                 DayKey(row.user_id, row.module_id, row.day, row.section_id) if row.day is not None else None,
             ),
-            spans.get(row.focus_session_id, ()),
-            multiple_faces.get(row.focus_session_id, ()),
+            await stored_spans(connection, row.focus_session_id),
+            await stored_multiple_faces(connection, row.focus_session_id),
         )
         for row in sessions
     }
 
 
-async def stored_spans(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> dict[str, tuple[Span, ...]]:
-    query = (
-        select(focus_spans)
-        .where(focus_spans.c.focus_session_id.in_(focus_session_ids))
-        .order_by(focus_spans.c.focus_session_id, focus_spans.c.ordinal)
-    )
-    spans: dict[str, list[Span]] = {}
-    for row in await connection.execute(query):
-        span = Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason))
-        spans.setdefault(row.focus_session_id, []).append(span)
-    return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
+async def stored_spans(
+    connection: AsyncConnection, focus_session_id: str, *, after: int = -1, limit: int | None = None
+) -> tuple[Span, ...]:
+    """In order, from the one whose ordinal follows `after`; no more than `limit`."""
+    rows = await _stretches(connection, focus_spans, focus_session_id, after, limit)
+    return tuple(Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason)) for row in rows)
 
 
-async def stored_multiple_faces(
-    connection: AsyncConnection, focus_session_ids: Sequence[str]
-) -> dict[str, tuple[tuple[float, float], ...]]:
-    query = (
-        select(multiple_faces_spans)
-        .where(multiple_faces_spans.c.focus_session_id.in_(focus_session_ids))
-        .order_by(multiple_faces_spans.c.focus_session_id, multiple_faces_spans.c.ordinal)
-    )
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for row in await connection.execute(query):
-        spans.setdefault(row.focus_session_id, []).append((row.start_s, row.end_s))
-    return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
+async def stored_multiple_faces(connection: AsyncConnection, focus_session_id: str) -> tuple[tuple[float, float], ...]:
+    rows = await _stretches(connection, multiple_faces_spans, focus_session_id, -1, None)
+    return tuple((row.start_s, row.end_s) for row in rows)
+
+
+async def _stretches(
+    connection: AsyncConnection, table: Table, focus_session_id: str, after: int, limit: int | None
+) -> Sequence[Row[Any]]:
+    query = select(table).where(table.c.focus_session_id == focus_session_id, table.c.ordinal > after)
+    return (await connection.execute(query.order_by(table.c.ordinal).limit(limit))).all()
 
 
 def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
@@ -159,6 +151,7 @@ def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "consent_at": record.consent_at,
         "calibration_error_deg": record.calibration_error_deg,
         "calibration_quality": record.calibration_quality,
+        "merged_spans": record.merged_spans,
     }
 
 
@@ -183,8 +176,8 @@ async def _write_spans(
         ]
     if outdated:
         await connection.execute(delete(table).where(or_(*outdated)))
-    if rows:
-        await connection.execute(insert(table), rows)
+    for start in range(0, len(rows), _ROWS_IN_ONE_STATEMENT):
+        await connection.execute(insert(table), rows[start : start + _ROWS_IN_ONE_STATEMENT])
 
 
 def _span_columns(span: Span) -> dict[str, object]:
@@ -198,6 +191,6 @@ def _multiple_faces_columns(span: tuple[float, float]) -> dict[str, object]:
 
 def _common_length(old: Sequence[object], new: Sequence[object]) -> int:
     for index, (one, other) in enumerate(zip(old, new, strict=False)):
-        if one != other:
+        if one is not other and one != other:  # mostly it is the very same
             return index
     return min(len(old), len(new))
