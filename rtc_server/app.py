@@ -45,7 +45,7 @@ from rtc_server.signalling.response_headers import response_headers_middleware
 from rtc_server.signalling.tls import Certificate
 from rtc_server.signalling.unread_bodies import unread_body_middleware
 from rtc_server.signalling.whip import WhipDoor
-from rtc_server.store.engine import open_store
+from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool import Spool
@@ -119,6 +119,8 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 
     engine = await open_store(settings.database_url.get_secret_value())
     owned.push_async_callback(engine.dispose)
+    reads = open_reads(settings.database_url.get_secret_value())
+    owned.push_async_callback(reads.dispose)
     writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
     await writer.start()
     owned.push_async_callback(writer.close)
@@ -158,7 +160,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
             *WhipDoor(reception, registry, ice_servers).routes(),
             *OfferDoor(reception).routes(),
             *IceServersDoor(tokens, ice_servers).routes(),
-            *FocusSessionsDoor(tokens, FocusReader(engine)).routes(),
+            *FocusSessionsDoor(tokens, FocusReader(reads)).routes(),
             *health_routes(),
             *page_routes(folder("static")),
         ]

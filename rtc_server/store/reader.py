@@ -1,5 +1,7 @@
 """Reads back what was written."""
 
+import asyncio
+
 import sqlalchemy.exc
 from sqlalchemy import String, select, type_coerce
 from sqlalchemy.engine import Row
@@ -15,8 +17,10 @@ from rtc_server.store.stored_session import PlatformRow, StoredSession
 
 
 class FocusReader:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, deadline_s: float = 5.0) -> None:
+        """`engine`: best one of `open_reads`. `deadline_s`: for one read, with its wait for a connection."""
         self._engine = engine
+        self._deadline_s = deadline_s
 
     async def stored_session(
         self, focus_session_id: str, *, spans_after: int = -1, max_spans: int | None = None
@@ -27,7 +31,7 @@ class FocusReader:
         """
         one_more = None if max_spans is None else max_spans + 1
         try:
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(self._deadline_s), self._engine.begin() as connection:
                 query = select(focus_sessions).where(focus_sessions.c.focus_session_id == focus_session_id)
                 session = (await connection.execute(query)).one_or_none()
                 if session is None:

@@ -68,6 +68,8 @@ class FocusWriter:
         """A write has failed, and no round has succeeded since: what is put now may not be stored for long."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._retrying: asyncio.Task[None] | None = None
+        """Writes what was refused. It belongs to the task above."""
 
     async def start(self) -> None:
         """What a server before this one could not store is the first to be stored."""
@@ -132,19 +134,28 @@ class FocusWriter:
 
     async def _run(self) -> None:
         due = _now() + self._save_interval_s
-        while not (self._closing and self._all_done()):
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self._wake.wait()
-            self._wake.clear()
-            everything = self._closing or self._failures > 0 or _now() >= due
-            batch = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
-            if not await self._flush(batch):
-                due = _now() + retry_delay_s(self._failures)
-            elif everything:
-                due = _now() + self._save_interval_s
-            if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
-                self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+        try:
+            while not (self._closing and self._all_done()):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await self._wake.wait()
+                self._wake.clear()
+                everything = self._closing or self._failures > 0 or _now() >= due
+                wanted = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
+                batch = [entry for entry in wanted if not entry.refused]
+                self._retry_refused([entry for entry in wanted if entry.refused])
+                if not await self._flush(batch):
+                    due = _now() + retry_delay_s(self._failures)
+                elif everything:
+                    due = _now() + self._save_interval_s
+                if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
+                    self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+            if self._retrying is not None:
+                await self._retrying
+        finally:
+            if self._retrying is not None:
+                self._retrying.cancel()
+                await asyncio.wait([self._retrying])
 
     def _all_done(self) -> bool:
         return not any(entry.dirty and not entry.refused for entry in self._entries.values())
@@ -153,16 +164,19 @@ class FocusWriter:
         """Writes the batch, as few transactions as may be. False when there is no database to write to."""
         for entry in batch:
             entry.urgent = False
+        if not batch and self._failures and not await self._database_answers():
+            return self._failed(batch, TimeoutError())
         # In the order in which days are locked, so that two servers seldom wait for each other in a circle.
-        together = sorted((entry for entry in batch if not entry.refused), key=lambda entry: entry.lock_order)
-        alone = [entry for entry in batch if entry.refused]
+        together = sorted(batch, key=lambda entry: entry.lock_order)
+        alone: list[UnsavedSession] = []
         for start in range(0, len(together), _SESSIONS_IN_ONE_TRANSACTION):
             some = together[start : start + _SESSIONS_IN_ONE_TRANSACTION]
             error = await self._write(some)
             if error is not None:
+                self._doubtful = True
                 if not await self._database_answers():
                     return self._failed(batch, error)
-                # One record that it does not take must not hold up the others.
+                # One record that it does not take must not hold up the others: they come when all others are done.
                 alone += some
         for entry in alone:
             error = await self._write([entry])
@@ -175,9 +189,19 @@ class FocusWriter:
         self._doubtful = False
         return True
 
+    def _retry_refused(self, entries: Sequence[UnsavedSession]) -> None:
+        """Beside the others, who do not wait for it: a row that somebody has locked costs seconds at each try."""
+        if entries and not self._failures and (self._retrying is None or self._retrying.done()):
+            self._retrying = asyncio.create_task(self._write_one_by_one(entries), name="focus-writer-refused")
+
+    async def _write_one_by_one(self, entries: Sequence[UnsavedSession]) -> None:
+        for entry in entries:
+            entry.urgent = False
+            self._note_refusal(entry, await self._write([entry]))
+        if any(entry.urgent and entry.dirty for entry in entries):
+            self._wake.set()
+
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
-        if not entries:
-            return None
         records = [entry.record for entry in entries]
         known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
         recovered = {entry.record.focus_session_id for entry in entries if entry.recovered}
@@ -187,7 +211,6 @@ class FocusWriter:
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
-            self._doubtful = True
             self._keep_files(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
@@ -223,8 +246,9 @@ class FocusWriter:
                 "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
             )
         self._keep_files(batch)
-        for entry in batch:
-            if entry.dirty:
+        asked = set(batch)
+        for entry in self._entries.values():
+            if entry.dirty and (entry in asked or entry.refused):
                 entry.tell(StoreUnavailable("The database does not answer now; what was measured is kept."))
         return False
 
