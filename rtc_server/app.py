@@ -48,7 +48,7 @@ from rtc_server.signalling.whip import WhipDoor
 from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 
 
@@ -161,7 +161,7 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
             *OfferDoor(reception).routes(),
             *IceServersDoor(tokens, ice_servers).routes(),
             *FocusSessionsDoor(tokens, FocusReader(reads)).routes(),
-            *health_routes(),
+            *health_routes(lambda: writer.spool_fails),
             *page_routes(folder("static")),
         ]
     )

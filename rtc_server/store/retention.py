@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +13,11 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.store.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
 from rtc_server.store.row_choice import lock_days
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days, platform_rows
-from rtc_server.store.spool import spooled_files, unreadable_files
-from rtc_server.store.spool_file import read_spooled
+from rtc_server.store.spool.connection import unreadable_files
+from rtc_server.store.spool.spool import remove_waiting
 from rtc_server.store.why_unavailable import why_unavailable
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _SESSIONS_IN_ONE_TRANSACTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many rows are gone, and files of sessions that waited for the database."""
+    """How many rows are gone, and sessions that waited for the database."""
 
     focus_sessions: int = 0
     spans: int = 0
@@ -52,11 +52,11 @@ async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform
     a server holds for a database that is just coming back: `rtc-server check` says when none waits.
     Raises StoreUnavailable.
     """
-    # First the files: a server that starts meanwhile cannot bring them back.
+    # First the spool: a server that starts meanwhile cannot bring them back.
     try:
-        spooled = await asyncio.to_thread(_remove_spooled, spool, lambda record: record.learner.user_id == user_id)
-    except OSError as error:
-        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error.strerror}): see RTC_SPOOL.") from error
+        spooled = await asyncio.to_thread(remove_waiting, spool, user_id=user_id)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error}): see RTC_SPOOL.") from error
     try:
         removed = await _remove(
             engine, focus_sessions.c.user_id == user_id, with_platform_rows=with_platform_rows, may_be_live=True
@@ -89,11 +89,11 @@ async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_row
 
 
 def expire_spooled(spool: Path, older_than: datetime) -> int:
-    """Removes files of sessions last recorded before `older_than` (aware), and what was set aside before it.
+    """Removes sessions last recorded before `older_than` (aware) from the spool, and what was set aside before it.
 
-    Returns how many. Blocks. Raises OSError.
+    Returns how many. Blocks. Raises OSError and sqlite3.Error.
     """
-    removed = _remove_spooled(spool, lambda record: record.recorded_at < older_than)
+    removed = remove_waiting(spool, older_than=older_than)
     for path in unreadable_files(spool):
         if not path.is_dir() and path.lstat().st_mtime < older_than.timestamp():
             path.unlink(missing_ok=True)
@@ -110,8 +110,8 @@ async def keep_expiring(
         removed = Removed()
         try:
             removed += Removed(spooled=await asyncio.to_thread(expire_spooled, spool, older_than))
-        except OSError as error:
-            log.warning("the spool cannot be searched for what is too old", extra={"cause": error.strerror})
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the spool cannot be searched for what is too old", extra={"cause": type(error).__name__})
         try:
             removed += await expire(engine, older_than, with_platform_rows=with_platform_rows)
         except StoreUnavailable:
@@ -122,20 +122,6 @@ async def keep_expiring(
                 extra={"focus_sessions": removed.focus_sessions, "spooled": removed.spooled},
             )
         await asyncio.sleep(every_s)
-
-
-def _remove_spooled(spool: Path, doomed: Callable[[FocusRecord], bool]) -> int:
-    """Of every server, also of one that runs: it finds the file gone, and does not write it again."""
-    removed = 0
-    for path in spooled_files(spool):
-        try:
-            record = read_spooled(path)
-        except (OSError, ValueError):
-            continue  # being written or removed just now; or damaged, and set aside at the next start
-        if doomed(record):
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
 
 
 async def _remove(

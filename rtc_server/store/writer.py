@@ -4,7 +4,7 @@
 
 A session's first record and its last go out at once, those between every `save_interval_s`. While the
 database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
-What the database refused is also kept in files (spool.py), for the server that starts after this one.
+What the database refused is also kept in the spool, for the server that starts after this one.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rtc_server.errors import StoreUnavailable
 from rtc_server.focus.record import FocusRecord
 from rtc_server.store.row_choice import PlatformRows
-from rtc_server.store.spool import Spool
-from rtc_server.store.spooler import Spooler
+from rtc_server.store.spool.spool import Spool
+from rtc_server.store.spool.spooler import Spooler
 from rtc_server.store.sql import StoredState, write_records
 from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
@@ -30,6 +30,8 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 _SESSIONS_IN_ONE_TRANSACTION = 32
 """A row that somebody else has locked holds up no more than these; building the statements takes about 5 ms."""
+_WRITES_AT_ONCE = 4
+"""Within the engine's pool of five connections."""
 
 
 def retry_delay_s(failures: int) -> float:
@@ -71,6 +73,11 @@ class FocusWriter:
         self._retrying: asyncio.Task[None] | None = None
         """Writes what was refused. It belongs to the task above."""
 
+    @property
+    def spool_fails(self) -> bool:
+        """What the database does not take now would be lost with the server."""
+        return self._spooler.failing
+
     async def start(self) -> None:
         """What a server before this one could not store is the first to be stored."""
         for record in await self._spooler.start():
@@ -81,12 +88,12 @@ class FocusWriter:
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
     async def close(self, deadline_s: float = 10.0) -> None:
-        """Writes what is still to be written; what the database does not take within the deadline goes into files."""
+        """Writes what is still to be written; what the database does not take in time goes into the spool."""
         if self._task is None:
             return
         self._closing = True
         if self._doubtful:
-            self._keep_files(self._entries.values())  # before anybody loses patience
+            self._keep_in_spool(self._entries.values())  # before anybody loses patience
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
@@ -94,10 +101,10 @@ class FocusWriter:
         self._task = None
         for entry in self._entries.values():
             entry.tell(StoreUnavailable("The server shuts down and could not store this session."))
-        self._keep_files(self._entries.values())
+        self._keep_in_spool(self._entries.values())
         lost = await self._spooler.close()
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
-            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "in_no_file": lost})
+            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
     def put(self, record: FocusRecord) -> None:
         """Notes the newest state of its FocusSession. Never blocks, and never raises for the database's sake."""
@@ -110,7 +117,7 @@ class FocusWriter:
             entry.urgent = True
             self._drop_oldest_ended()
         if self._doubtful and (record.end_reason is not None or _now() >= entry.spool_due):
-            self._keep_files([entry])
+            self._keep_in_spool([entry])
         if entry.urgent and not self._failures:
             self._wake.set()
 
@@ -178,8 +185,7 @@ class FocusWriter:
                     return self._failed(batch, error)
                 # One record that it does not take must not hold up the others: they come when all others are done.
                 alone += some
-        for entry in alone:
-            error = await self._write([entry])
+        for entry, error in zip(alone, await self._write_each(alone), strict=True):
             if error is not None and not await self._database_answers():
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
@@ -201,6 +207,16 @@ class FocusWriter:
         if any(entry.urgent and entry.dirty for entry in entries):
             self._wake.set()
 
+    async def _write_each(self, entries: Sequence[UnsavedSession]) -> list[Exception | None]:
+        """Each in a transaction of its own, a few at once: one that waits for a lock lets the others pass."""
+        at_once = asyncio.Semaphore(_WRITES_AT_ONCE)
+
+        async def write(entry: UnsavedSession) -> Exception | None:
+            async with at_once:
+                return await self._write([entry])
+
+        return await asyncio.gather(*map(write, entries))
+
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
         records = [entry.record for entry in entries]
         known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
@@ -211,7 +227,7 @@ class FocusWriter:
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
-            self._keep_files(entries)
+            self._keep_in_spool(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
             self._note_stored(entry, record, stored.get(record.focus_session_id))
@@ -224,7 +240,7 @@ class FocusWriter:
             return
         entry.dirty = entry.refused = False
         entry.tell(None)
-        self._spooler.drop(record.focus_session_id)
+        self._spooler.drop(record)
         if record.end_reason is not None or entry.recovered:
             self._entries.pop(record.focus_session_id, None)
 
@@ -245,7 +261,7 @@ class FocusWriter:
             _log.warning(
                 "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
             )
-        self._keep_files(batch)
+        self._keep_in_spool(batch)
         asked = set(batch)
         for entry in self._entries.values():
             if entry.dirty and (entry in asked or entry.refused):
@@ -260,7 +276,7 @@ class FocusWriter:
             return False
         return True
 
-    def _keep_files(self, entries: Iterable[UnsavedSession]) -> None:
+    def _keep_in_spool(self, entries: Iterable[UnsavedSession]) -> None:
         for entry in entries:
             if entry.dirty:
                 self._spooler.keep(entry.record)
@@ -272,7 +288,7 @@ class FocusWriter:
         ended = [key for key, entry in self._entries.items() if entry.record.end_reason is not None]
         for focus_session_id in ended[: len(ended) - self._ended_kept]:
             entry = self._entries.pop(focus_session_id)
-            self._spooler.drop(focus_session_id)
+            self._spooler.drop(entry.record)
             entry.tell(StoreUnavailable("Too many sessions wait for the database; this one was given up."))
             _log.error(
                 "a session is lost: too many wait for the database", extra={"focus_session_id": focus_session_id}

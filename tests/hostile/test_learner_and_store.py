@@ -21,7 +21,7 @@ from rtc_server.learner import Learner
 from rtc_server.store import engine as store_engine
 from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 from tests.databases import PrivateServer
 from tests.store.records import record, span
