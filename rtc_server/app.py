@@ -27,10 +27,10 @@ from rtc_server.peer.vital_signs import Limits
 from rtc_server.processors import usable_processors
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
-from rtc_server.store.engine import open_store
+from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
@@ -120,7 +120,9 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 
     engine = await open_store(settings.database_url.get_secret_value())
     owned.push_async_callback(engine.dispose)
-    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval)
+    reads = open_reads(settings.database_url.get_secret_value())
+    owned.push_async_callback(reads.dispose)
+    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
     await writer.start()
     owned.push_async_callback(writer.close)
     if settings.retention_days is not None:
@@ -161,8 +163,8 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
             *WhipEndpoint(signalling, registry, ice_servers).routes(),
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
-            *FocusSessionsEndpoint(read_access, FocusReader(engine)).routes(),
-            *health_routes(),
+            *FocusSessionsEndpoint(read_access, FocusReader(reads)).routes(),
+            *health_routes(lambda: writer.spool_fails),
             *page_routes(folder("static")),
         ]
     )

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         description="Folder where sessions wait while the database is away. It is created when needed.",
     )
 
+    platform_rows: Literal["day", "session"] = Field(
+        "day",
+        description="Rows of `eye_tracking_sessions`: one for each user, module, section and `day`, or one for each "
+        "`session`.",
+    )
+
     retention_days: float | None = Field(
         None, gt=0, description="Days after which the stored data of a session is deleted. By default never."
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -107,24 +108,25 @@ async def _database(settings: Settings) -> Finding:
 
 
 def _spool(settings: Settings) -> Finding:
-    from rtc_server.store.spool import survey
+    from rtc_server.store.spool.spool import survey
 
     folder = settings.spool
     try:
         found = survey(folder)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        cause = getattr(error, "strerror", None) or error
         return Finding(
             "fail",
             "spool",
-            f"{folder}: {error.strerror}: sessions that wait for the database would be lost with the server. "
+            f"{folder}: {cause}: sessions that wait for the database would be lost with the server. "
             "Make room, or set RTC_SPOOL to a folder that the server may write to",
         )
     if found.unreadable:
         return Finding(
             "warn",
             "spool",
-            f"{found.waiting} sessions wait for the database, and {found.unreadable} files could not be read: "
-            f"look at {folder / 'unreadable'}, and empty it",
+            f"{found.waiting} sessions wait for the database, and {found.unreadable} cannot be read: "
+            f"they are of a newer version, or damaged, in {folder / 'unreadable'}; look at that, and empty it",
         )
     if found.waiting:
         return Finding(

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from rtc_server.store.spool import unreadable_files
+    from rtc_server.store.spool.connection import unreadable_files
 
     removed = asyncio.run(
         _erase(

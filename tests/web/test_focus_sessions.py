@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
 import pytest
 
@@ -42,10 +43,15 @@ class MemoryStore:
         self.stored = {ID: STORED}
         self.fault: Exception | None = None
 
-    async def stored_session(self, focus_session_id: str) -> StoredSession | None:
+    async def stored_session(self, focus_session_id: str, *, spans_after: int, max_spans: int) -> StoredSession | None:
         if self.fault is not None:
             raise self.fault
-        return self.stored.get(focus_session_id)
+        stored = self.stored.get(focus_session_id)
+        if stored is None:
+            return None
+        spans = stored.record.spans[spans_after + 1 :]
+        record = replace(stored.record, spans=spans[:max_spans])
+        return replace(stored, record=record, spans_go_on=len(spans) > max_spans)
 
 
 @pytest.fixture
@@ -85,6 +91,30 @@ async def test_a_session_that_lasts_has_no_end_and_may_have_no_row_nor_calibrati
 
     assert stored["ended_at"] is stored["calibration_error_deg"] is stored["calibration_quality"] is None
     assert stored["row"] is None
+
+
+async def test_spans_come_page_by_page(client, store):
+    spans = tuple(Span(float(n), n + 1.0, FocusState.FOCUSED, Reason.ON_SCREEN) for n in range(1201))
+    store.stored[ID] = replace(STORED, record=replace(STORED.record, spans=spans, merged_spans=7))
+
+    page = await (await client.get(PATH, headers=bearer(LEARNER))).json()
+    lengths, read = [len(page["spans"])], page["spans"]
+    assert page["merged_spans"] == 7
+    while page["next"] is not None:
+        page = await (await client.get(urljoin(PATH, page["next"]), headers=bearer(LEARNER))).json()
+        lengths.append(len(page["spans"]))
+        read += page["spans"]
+
+    assert lengths == [500, 500, 201]
+    assert [span["start_s"] for span in read] == [span.start_s for span in spans]
+
+
+@pytest.mark.parametrize("spans_after", ["", "-1", "a", "1.5", "٣", "1" * 10])
+async def test_a_page_that_is_none_is_a_clear_error(client, spans_after):
+    response = await client.get(PATH, params={"spans_after": spans_after}, headers=bearer(LEARNER))
+
+    assert response.status == 400
+    assert "next" in (await response.json())["detail"]
 
 
 async def test_the_teacher_of_the_module_reads_it(client):

@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 async def client(serve, folder):
-    return await serve([*page_routes(folder), *health_routes()])
+    return await serve([*page_routes(folder), *health_routes(lambda: False)])
 
 
 @pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/check", "check")])
@@ -155,7 +155,14 @@ async def test_the_process_lives(client):
     response = await client.get("/healthz")
 
     assert response.status == 200
-    assert await response.json() == {"status": "ok"}
+    assert await response.json() == {"status": "ok", "spool": "ok"}
+
+
+async def test_a_spool_that_cannot_be_written_is_told_and_restarts_nobody(serve):
+    response = await (await serve(health_routes(lambda: True))).get("/healthz")
+
+    assert response.status == 200
+    assert await response.json() == {"status": "ok", "spool": "cannot be written"}
 
 
 async def test_our_own_pages_need_nothing_that_the_policy_forbids(serve):
