@@ -9,11 +9,11 @@ FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " ")
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-packages lint bench fuzz lock clean
+.PHONY: help setup run test test-packages image-test lint bench fuzz lock clean
 .SILENT:
 
 help: ## list these targets
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## make .venv and install the locked packages into it
 
@@ -36,6 +36,10 @@ test: setup test-packages lint ## everything CI runs: Debian packages, linters, 
 test-packages:
 	scripts/install-test-packages.sh
 
+image-test: setup ## build the container's image without Docker, run it, store a learner in it (about two minutes)
+	scripts/install-test-packages.sh image
+	exec $(BIN)/python -m pytest -q -m image tests/image
+
 lint: setup ## ruff, mypy --strict, the import contracts
 	echo "ruff check" && $(BIN)/ruff check --quiet .
 	echo "ruff format --check" && $(BIN)/ruff format --check --quiet .
@@ -49,19 +53,21 @@ fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; th
 	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"
 	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) RTC_FUZZ_SEED=$(FUZZ_SEED) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
 
-# The names left out are explained at [tool.uv] in pyproject.toml.
-UNUSED := jax jaxlib ml-dtypes opt-einsum sentencepiece sounddevice opencv-contrib-python
 COMPILE = $$tools/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
-RUNTIME := pyproject.toml $(addprefix --no-emit-package ,$(UNUSED))
+# What [tool.uv] in pyproject.toml overrides is resolved for a platform that does not exist. It is dropped here.
+DROP_UNUSED := awk '/^[a-z]/ { keep = !/sys_platform == .never./ } keep'
 
 lock: setup ## write the requirements*.lock files anew from pyproject.toml
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(BIN)/python -m venv $$tools && \
 	$$tools/bin/python -m pip --disable-pip-version-check -qq install uv==$(UV_VERSION) && \
-	$(COMPILE) $(RUNTIME) --no-emit-package scipy --output-file requirements.lock && \
-	$(COMPILE) $(RUNTIME) --group dev --output-file requirements-dev.lock && \
-	$(COMPILE) --group build --output-file requirements-build.lock
+	echo "matplotlib; sys_platform == 'never'" >$$tools/without-plot && \
+	$(COMPILE) pyproject.toml --override $$tools/without-plot --output-file requirements.lock && \
+	$(COMPILE) pyproject.toml --extra plot --group dev --output-file requirements-dev.lock && \
+	$(COMPILE) --group build --output-file requirements-build.lock && \
+	for lock in requirements.lock requirements-dev.lock; do \
+		$(DROP_UNUSED) $$lock >$$tools/lock && cat $$tools/lock >$$lock || exit 1; done
 
 clean: ## remove .venv and what the tools leave behind; var/ (the demo's database) stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

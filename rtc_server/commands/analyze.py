@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tqdm import tqdm
@@ -31,7 +32,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What `analyze` and `replay` share."""
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading", help="what counts as focus (reading)")
     parser.add_argument("--trace", type=Path, metavar="OUT.csv", help="a row for each analysed frame")
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="angles and states over time")
+    parser.add_argument("--plot", type=_plot, metavar="OUT.png", help="angles and states over time")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
 
 
@@ -97,6 +98,13 @@ def _with_progress(observations: Iterator[FaceObservation], frames: int, name: s
 def _for_clip(path: Path, clip: Path, clips: list[Path]) -> Path:
     """Of several clips each gets its own file: OUT.csv becomes OUT.CLIP.csv."""
     return path if len(clips) == 1 else path.with_name(f"{path.stem}.{clip.stem}{path.suffix}")
+
+
+def _plot(text: str) -> Path:
+    # Said before an hour of video is analysed, not after it.
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("plots need matplotlib: pip install 'rtc-server[plot]'")
+    return Path(text)
 
 
 def _rate(text: str) -> float:
