@@ -9,7 +9,7 @@ FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " ")
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-packages image-test lint bench fuzz lock clean
+.PHONY: help setup run check test test-packages image-test lint bench fuzz lock clean
 .SILENT:
 
 help: ## list these targets
@@ -30,8 +30,11 @@ $(STAMP): requirements-dev.lock pyproject.toml
 run: setup ## start the server in demo mode on http://127.0.0.1:8080
 	exec $(BIN)/rtc-server serve --demo
 
-test: setup test-packages lint ## everything CI runs: Debian packages, linters, types, layers, all tests
-	exec $(BIN)/python -m pytest -q
+check: setup lint ## what one runs all day: lint, types and the pure tests, in seconds
+	scripts/timed.sh "pure tests" $(BIN)/python -m pytest -q -m pure
+
+test: setup test-packages lint ## the whole: Debian packages, linters, types, layers, all tests
+	scripts/timed.sh "all tests" $(BIN)/python -m pytest -q --durations=10 --durations-min=5
 
 test-packages:
 	scripts/install-test-packages.sh
@@ -41,10 +44,11 @@ image-test: setup ## build the container's image without Docker, run it, store a
 	exec $(BIN)/python -m pytest -q -m image tests/image
 
 lint: setup ## ruff, mypy --strict, the import contracts
-	echo "ruff check" && $(BIN)/ruff check --quiet .
-	echo "ruff format --check" && $(BIN)/ruff format --check --quiet .
-	echo "mypy --strict" && $(BIN)/mypy --no-error-summary
-	echo "import contracts" && $(BIN)/lint-imports >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	scripts/timed.sh "ruff check" $(BIN)/ruff check --quiet .
+	scripts/timed.sh "ruff format --check" $(BIN)/ruff format --check --quiet .
+	scripts/timed.sh "mypy --strict" $(BIN)/mypy --no-error-summary
+	scripts/timed.sh "import contracts" $(BIN)/lint-imports >$(VENV)/lint-imports.log || \
+		{ cat $(VENV)/lint-imports.log; exit 1; }
 
 bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md
 	exec $(BIN)/python -m bench --write
