@@ -9,7 +9,7 @@ FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " ")
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-packages image-test lint bench fuzz lock clean
+.PHONY: help setup run check test test-packages image-test lint docs bench fuzz lock clean
 .SILENT:
 
 help: ## list these targets
@@ -49,6 +49,9 @@ lint: setup ## ruff, mypy --strict, the import contracts
 	scripts/timed.sh "mypy --strict" $(BIN)/mypy --no-error-summary
 	scripts/timed.sh "import contracts" $(BIN)/lint-imports >$(VENV)/lint-imports.log || \
 		{ cat $(VENV)/lint-imports.log; exit 1; }
+
+docs: setup ## write the README's tables of commands and settings anew from the code
+	exec $(BIN)/python -m docs.readme_tables
 
 bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md
 	exec $(BIN)/python -m bench --write

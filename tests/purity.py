@@ -64,6 +64,6 @@ def a_pure_test_talks_to_nobody(request: pytest.FixtureRequest) -> Iterator[None
     _events = []
     try:
         yield
-        assert not _events, "this test is listed as pure in tests/purity.py"
+        assert not _events, f"{_events}, and this test is listed as pure in tests/purity.py"
     finally:
         _events = None
