@@ -6,10 +6,11 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
+DIST := dist
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-packages image-test lint docs bench fuzz lock clean
+.PHONY: help setup run check test test-packages image-test lint docs bench dist fuzz lock clean
 .SILENT:
 
 help: ## list these targets
@@ -55,6 +56,9 @@ docs: setup ## write the README's tables of commands and settings anew from the 
 
 bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md
 	exec $(BIN)/python -m bench --write
+
+dist: setup ## build the wheel into dist/
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(DIST) .
 
 fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; the test run gives it 60
 	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"
