@@ -112,7 +112,7 @@ class FocusSnapshot(NamedTuple):
     head: Angles | None
     """None without a face."""
     gaze: Angles | None
-    """Where the eyes point, head and eyes together, against the line of sight (camera to face). None without open eyes."""
+    """Where the eyes point, head and eyes together, against the line from camera to face. None without open eyes."""
     eye_openness: float | None
     """1 for the learner's usual open eyes, 0 for closed lids."""
     face_count: int

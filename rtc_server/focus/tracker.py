@@ -4,6 +4,7 @@ from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
 from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
+from rtc_server.focus.learner_face import LearnerFace
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.observation import FaceObservation
@@ -12,7 +13,6 @@ from rtc_server.focus.policy import READING, Policy
 from rtc_server.focus.quality import STILL, picture_flaw
 from rtc_server.focus.second_person import SecondPerson
 from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Span, Totals
-from rtc_server.focus.learner_face import LearnerFace
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
