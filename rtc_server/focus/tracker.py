@@ -1,9 +1,11 @@
 """What the rest of the server calls: observations in, snapshots and spans out. Pure; one for each FocusSession."""
 
+import math
+
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
-from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
+from rtc_server.focus.judgement import DIRECTIONS, MAX_LOG_ODDS, Judgement, judge_face, limits_of
 from rtc_server.focus.learner_face import LearnerFace
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
@@ -74,7 +76,7 @@ class FocusTracker:
         self._judgement = judgement
         still = measured is not None and last_s is not None and observation.quality.change <= STILL
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
-        self._accumulator.add(self._decision.step(at_s, kind))
+        self._accumulator.add(self._decision.step(at_s, kind, judgement.log_odds))
         self._second_person.observe(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
@@ -168,10 +170,10 @@ class FocusTracker:
 
     def _judge(self, face: FaceMeasurement | None, openness: float | None, flaw: Reason | None) -> Judgement:
         if flaw is not None:
-            return Judgement(FocusState.UNKNOWN, flaw, 1.0)
+            return Judgement(FocusState.UNKNOWN, flaw, MAX_LOG_ODDS)
         if face is None or openness is None:
-            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, 1.0)
-        return judge_face(face, openness, self._neutral, self._limits, self._judgement)
+            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, MAX_LOG_ODDS)
+        return judge_face(face, openness, self._neutral, self._limits)
 
     def _learn(
         self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float
@@ -234,8 +236,8 @@ class FocusTracker:
         state, reason = kind or (FocusState.UNKNOWN, self._gap_reason)
         confidence = 0.0
         if kind and self._judgement:
-            agrees = self._judgement.state is state
-            confidence = self._judgement.confidence if agrees else (1 - self._judgement.confidence) / 2
+            odds = self._judgement.log_odds if self._judgement.state is state else -self._judgement.log_odds
+            confidence = 1 / (1 + math.exp(-odds))
         return FocusSnapshot(
             media_time_s=self._now_s,
             state=state,
@@ -249,6 +251,6 @@ class FocusTracker:
             brightness=brightness,
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
-            changing=self._decision.changing,
+            changing=self._decision.change is not None,
             second_person=self._second_person.present,
         )
