@@ -140,7 +140,8 @@ def _print(report: Mapping[str, Any]) -> None:
     if "leave_one_out" in report:
         _print_leave_one_out(report["leave_one_out"])
     for row in report.get("sensitivity", ()):
-        print(f"{row['constant']:<44}{row['value']:>10.4g}" + f"{row['less']:>+8.2f}{row['more']:>+8.2f} points final")
+        points = "{less:>+8.2f}{more:>+8.2f} points stored{less_live:>+8.2f}{more_live:>+8.2f} live".format(**row)
+        print(f"{row['constant']:<44}{row['value']:>10.4g}{points}")
 
 
 def _print_leave_one_out(found: Mapping[str, Any]) -> None:

@@ -159,12 +159,16 @@ def _score_changes(result: Score, analysis: Analysis, labels: Sequence[Label]) -
 
 
 def _false(changes: Sequence[tuple[float, bool]], wanted: Sequence[tuple[float, bool]], labels: Sequence[Label]) -> int:
-    """How many changes come where a label says that nothing changes."""
+    """How many changes go to what the label there denies, and are no labelled change that comes early.
+
+    One that goes to what the label says is late at worst, and shows in the accuracy.
+    """
     return sum(
         1
         for at_s, focused in changes
-        if label_at(labels, at_s) is not None
-        and not any(to is focused and abs(t - at_s) <= CHANGE_WINDOW_S for t, to in wanted)
+        if (label := label_at(labels, at_s)) is not None
+        and label.focused is not focused
+        and not any(to is focused and 0 <= t - at_s <= CHANGE_WINDOW_S for t, to in wanted)
     )
 
 

@@ -19,6 +19,8 @@ from rtc_server.focus.state import FocusState, Reason, Span
 CLOSURE_S = 1.0
 """A shorter closure is a blink or a slow blink: blinks last 0.1 to 0.4 s (Schiffman 2001), and above
 a second microsleeps begin (Boyle et al. 2008)."""
+LONG_CLOSURE_S = 0.6
+"""So long closed eyes can be told: a blink is over. Whether it counts shows after `CLOSURE_S`."""
 BLINK_S = 0.45
 """A look down is told from a blink, in which the lids pass through the same places, by lasting longer."""
 RETURN_S = 0.25
@@ -29,7 +31,7 @@ FLAW_S = 0.4
 """A picture too dark or blurred for less is a camera at its exposure."""
 FROZEN_S = 3.0
 """Identical pictures for less are a camera that sends fewer frames than it is asked for."""
-EVIDENCE = 0.7
+EVIDENCE = 0.6
 """Log odds times seconds. The clearest verdict (8) gathers it in 0.09 s, one of 2 to 1 in a second."""
 MAX_FRAME_S = 0.1
 """No frame stands for more, however long ago the last one was."""
@@ -141,7 +143,9 @@ class Decision:
     def _soonest_s(self, kind: Kind) -> float:
         """A dwell above that of closed eyes is no doubt but a rule: what is forgiven is not told either."""
         dwell_s = self._dwell_s(kind)
-        return dwell_s if dwell_s > CLOSURE_S else SOONEST_SHARE * dwell_s
+        if dwell_s > CLOSURE_S:
+            return dwell_s
+        return LONG_CLOSURE_S if kind[1] is Reason.EYES_CLOSED else SOONEST_SHARE * dwell_s
 
     def _dwell_s(self, kind: Kind) -> float:
         state, reason = kind

@@ -31,6 +31,10 @@ LOW_LIDS_OPENNESS = 0.8
 """Lids below it hide so much of the iris that up and down becomes guesswork..."""
 LOW_LIDS_FACTOR = 4.0
 """...by this factor at closed lids, and less in between."""
+HEAD_YAW_DEVIATION_DEG = 3.0
+"""Standard deviation of the head's own yaw, beside that of its neutral."""
+LOW_LIDS_LOG_ODDS = 2.0
+"""With lids that low: four of five such frames belong to no blink once one has outlasted a blink's first tenths."""
 HEAD_DEVIATION_DEG = 25.0
 """How far the eyes stray from where the head points: seldom by more than 20° for long (Stahl 1999), but on a screen
 they stay while the head nods or turns by 35°."""
@@ -108,15 +112,17 @@ def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits:
     )  # fmt: skip
     pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
     aside, beside = (abs(yaw) - limits.yaw_deg) / yaw_deviation, (abs(pitch) - pitch_limit) / pitch_deviation
-    log_odds = LOG_ODDS * (max(aside, beside) - RESERVE)
+    head_yaw = abs(face.head.yaw_deg - neutral.head_yaw.mean)
+    turned = (head_yaw - limits.head_yaw_deg) / math.hypot(HEAD_YAW_DEVIATION_DEG, neutral.head_yaw.deviation)
+    log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
-        at_neutral = max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
+        at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
         return Judgement(
             FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral
         )
-    if beside > aside:
+    if beside > max(aside, turned):
         reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN
-    elif abs(face.head.yaw_deg - neutral.head_yaw.mean) > limits.head_yaw_deg:
+    elif turned > 0:
         reason = Reason.HEAD_TURNED
     else:
         reason = Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT
@@ -136,7 +142,7 @@ def _looked(
 
 def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
     """The eyes say nothing: closed, or lowered to the desk, or whatever the head is turned to."""
-    log_odds = MAX_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
+    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
     just_low, shut = DESK_HEAD_PITCH_DEG
     desk = just_low + (shut - just_low) * (1 - max(0.0, openness) / CLOSED_OPENNESS)
     if abs(face.head.yaw_deg - neutral.head_yaw.mean) > limits.head_yaw_deg + neutral.head_yaw.deviation:

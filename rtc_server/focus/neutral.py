@@ -16,8 +16,11 @@ from rtc_server.focus.measurement import FaceMeasurement
 
 PRIOR_WEIGHT_S = 1.5
 """The prior is worth so many seconds of watching."""
-MEMORY_S = 60.0
+MEMORY_S = 30.0
 """Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
+WIDER_LIDS_FACTOR = 4.0
+"""So much faster lids wider than usual are learned: they are lowered for many reasons (light, sleep, a laugh, eyes
+that look down), and raised for none. What is usual lies near the upper end of what is seen."""
 MAX_SAMPLE_S = 0.2
 """No single frame counts for more, however low the frame rate."""
 STEADY_S = 20.0
@@ -61,12 +64,12 @@ class Neutral:
     """Running estimate; feed it with `learn` and `watch_steady`."""
 
     def __init__(self) -> None:
-        self.head_yaw = Channel(0.0, 5.0, -15.0, 15.0)
-        self.head_pitch = Channel(4.0, 8.0, -15.0, 25.0)
+        self.head_yaw = Channel(0.0, 5.0, -30.0, 30.0)
+        self.head_pitch = Channel(0.0, 8.0, -35.0, 35.0)
         self.gaze_yaw = Channel(0.0, 3.0, -10.0, 10.0)
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
-        self.gaze_pitch = Channel(5.0, 5.0, -20.0, 25.0)
+        self.gaze_pitch = Channel(3.0, 5.0, -20.0, 25.0)
         self._left_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self._right_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self.screen: Calibration | None = None
@@ -90,8 +93,12 @@ class Neutral:
         self.gaze_pitch.learn(face.gaze.pitch_deg, seconds)
         left, right = face.apertures
         left_weight, right_weight = face.eye_weights
-        self._left_aperture.learn(left, seconds * min(1.0, 2 * left_weight))
-        self._right_aperture.learn(right, seconds * min(1.0, 2 * right_weight))
+        for channel, aperture, weight in (
+            (self._left_aperture, left, left_weight),
+            (self._right_aperture, right, right_weight),
+        ):
+            factor = WIDER_LIDS_FACTOR if aperture > channel.mean else 1.0
+            channel.learn(aperture, seconds * factor * min(1.0, 2 * weight))
         self._steady_pose = None
 
     def calibrate(self, screen: Calibration) -> None:
