@@ -103,6 +103,15 @@ class Decision:
         return self.current
 
     @property
+    def changing_to(self) -> tuple[FocusState, float] | None:
+        """The state that a change not yet told would lead to, and the media time since when."""
+        change = self.change
+        if change is None or change.told or self.current is None:
+            return None
+        state = change.likeliest[0]
+        return None if state is self.current[0] else (state, change.since_s)
+
+    @property
     def last_s(self) -> float | None:
         """Media time of the last frame; None when there is none to continue from."""
         return self._last_s if self._last is not None else None

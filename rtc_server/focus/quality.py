@@ -21,7 +21,7 @@ shows nobody."""
 MIN_SHARPNESS = 0.018
 """Variance of the Laplacian over that of the levels themselves: free of light and contrast. Sharp faces have 0.3
 to 0.8, and 0.15 after the worst coding; at 0.02 an iris is smeared over its own width."""
-MIN_EYE_DISTANCE_PX = 16.0
+MIN_EYE_DISTANCE_PX = 10.0
 """Between the outer eye corners: below, an iris is two pixels wide."""
 STILL = 0.0
 """A living face is never quite still: a face in a picture without any change is the same picture again.

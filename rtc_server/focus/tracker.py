@@ -18,6 +18,10 @@ from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirect
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
+INERTIA_LOG_ODDS = 2.0
+"""For what is said, against a frame that denies it: one frame that is 7 to 1 against it leaves even odds (measured)."""
+MOST_SURE = 0.99
+"""One in a hundred is the mesh's own mistake, which no frame shows."""
 
 
 class FocusTracker:
@@ -195,6 +199,13 @@ class FocusTracker:
                 return FocusState.FOCUSED, Reason.ON_DESK
         return judgement.state, judgement.reason
 
+    def _confidence(self, state: FocusState) -> float:
+        """How often one is right to say so after a frame like the last."""
+        if self._judgement is None:
+            return 0.0
+        log_odds = self._judgement.log_odds if self._judgement.state is state else -self._judgement.log_odds
+        return MOST_SURE / (1 + math.exp(-log_odds - INERTIA_LOG_ODDS))
+
     def _begin_gap(self, since_s: float, reason: Reason) -> None:
         self._accumulator.add(self._decision.close())
         self._down_since_s = self._judgement = None
@@ -234,16 +245,13 @@ class FocusTracker:
     ) -> FocusSnapshot:
         kind = self._decision.live
         state, reason = kind or (FocusState.UNKNOWN, self._gap_reason)
-        confidence = 0.0
-        if kind and self._judgement:
-            odds = self._judgement.log_odds if self._judgement.state is state else -self._judgement.log_odds
-            confidence = 1 / (1 + math.exp(-odds))
+        changing_to, changing_since_s = self._decision.changing_to or (None, None)
         return FocusSnapshot(
             media_time_s=self._now_s,
             state=state,
             reason=reason,
             gaze_direction=DIRECTIONS.get(reason, GazeDirection.ERROR),
-            confidence=confidence,
+            confidence=self._confidence(state) if kind else 0.0,
             head=head,
             gaze=gaze,
             eye_openness=eye_openness,
@@ -252,5 +260,7 @@ class FocusTracker:
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
             changing=self._decision.change is not None,
+            changing_to=changing_to,
+            changing_since_s=changing_since_s,
             second_person=self._second_person.present,
         )
