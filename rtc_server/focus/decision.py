@@ -103,6 +103,13 @@ class Decision:
         return self.current
 
     @property
+    def steadily_focused(self) -> bool:
+        """Nothing speaks against it just now: somebody who looks away teaches nothing by a single frame."""
+        if self.current is None:
+            return self.live is not None and self.live[0] is FocusState.FOCUSED
+        return self.change is None and self.current[0] is FocusState.FOCUSED
+
+    @property
     def changing_to(self) -> tuple[FocusState, float] | None:
         """The state that a change not yet told would lead to, and the media time since when."""
         change = self.change

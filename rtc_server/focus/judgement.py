@@ -16,7 +16,7 @@ from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState, GazeDirection, Reason
 
-CLOSED_OPENNESS = 0.45
+CLOSED_OPENNESS = 0.4
 """Lids this far down are closed, or the eyes look steeply down. The mesh's own lids never quite meet: on
 closed eyes they leave up to 0.4 of the usual opening."""
 DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
@@ -33,7 +33,7 @@ LOW_LIDS_FACTOR = 4.0
 """...by this factor at closed lids, and less in between."""
 HEAD_YAW_DEVIATION_DEG = 3.0
 """Standard deviation of the head's own yaw, beside that of its neutral."""
-LOW_LIDS_LOG_ODDS = 2.0
+LOW_LIDS_LOG_ODDS = 1.5
 """With lids that low: four of five such frames belong to no blink once one has outlasted a blink's first tenths."""
 HEAD_DEVIATION_DEG = 25.0
 """How far the eyes stray from where the head points: seldom by more than 20° for long (Stahl 1999), but on a screen
@@ -112,8 +112,7 @@ def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits:
     )  # fmt: skip
     pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
     aside, beside = (abs(yaw) - limits.yaw_deg) / yaw_deviation, (abs(pitch) - pitch_limit) / pitch_deviation
-    head_yaw = abs(face.head.yaw_deg - neutral.head_yaw.mean)
-    turned = (head_yaw - limits.head_yaw_deg) / math.hypot(HEAD_YAW_DEVIATION_DEG, neutral.head_yaw.deviation)
+    turned = _turned(face, neutral, limits)
     log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
         at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
@@ -140,12 +139,21 @@ def _looked(
     return looked, math.sqrt(1 / total)
 
 
+def _turned(face: FaceMeasurement, neutral: Neutral, limits: Limits) -> float:
+    """How far the head is turned beyond its limit, in standard deviations.
+
+    Turned away is a head that points neither to the camera nor to where it usually does.
+    """
+    away = min(abs(face.head.yaw_deg), abs(face.head.yaw_deg - neutral.head_yaw.mean))
+    return (away - limits.head_yaw_deg) / math.hypot(HEAD_YAW_DEVIATION_DEG, neutral.head_yaw.deviation)
+
+
 def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
     """The eyes say nothing: closed, or lowered to the desk, or whatever the head is turned to."""
     log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
     just_low, shut = DESK_HEAD_PITCH_DEG
     desk = just_low + (shut - just_low) * (1 - max(0.0, openness) / CLOSED_OPENNESS)
-    if abs(face.head.yaw_deg - neutral.head_yaw.mean) > limits.head_yaw_deg + neutral.head_yaw.deviation:
+    if _turned(face, neutral, limits) > RESERVE:
         reason = Reason.HEAD_TURNED
     elif face.head.pitch_deg - neutral.head_pitch.mean < desk:
         reason = Reason.LOOKING_DOWN

@@ -75,12 +75,12 @@ class FocusTracker:
         openness = self._neutral.openness(measured) if measured else None
         flaw = picture_flaw(observation, measured.eye_distance_px if measured else None)
         judgement = self._judge(measured, openness, flaw)
-        if measured and openness is not None and flaw is None:
-            self._learn(measured, openness, judgement, at_s, elapsed_s)
         self._judgement = judgement
         still = measured is not None and last_s is not None and observation.quality.change <= STILL
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
         self._accumulator.add(self._decision.step(at_s, kind, judgement.log_odds))
+        if measured and openness is not None and flaw is None:
+            self._learn(measured, openness, judgement, at_s, elapsed_s)
         self._second_person.observe(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
@@ -182,7 +182,7 @@ class FocusTracker:
     def _learn(
         self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float
     ) -> None:
-        if judgement.at_neutral:
+        if judgement.at_neutral and self._decision.steadily_focused:
             self._neutral.learn(face, elapsed_s)
         elif not judgement.eyes_closed and judgement.state is FocusState.UNFOCUSED:
             self._neutral.watch_steady(face, elapsed_s)
