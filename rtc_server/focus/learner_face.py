@@ -1,9 +1,9 @@
-"""Whom to watch when there is more than one face: the learner, by continuity and size.
+"""Which of several faces is the learner's: by where it was and how large.
 
-Nobody is recognised. The learner is whoever is largest and nearest to the middle when watching
-begins, and stays it while a face of about that size stays about there. A face that appears elsewhere
-takes over only when the learner has been gone for a while, and a much smaller one (a print on the
-wall, somebody at the back of the room) later still.
+Nobody is recognised. At first the learner's face is the largest and nearest to the middle. After that it is
+the face of about the same size near where it was. A face elsewhere is taken for the learner only when the
+learner has been gone for a while. A much smaller one (a poster, somebody at the back of the room) has to wait
+even longer.
 """
 
 import math
@@ -18,10 +18,11 @@ SIZE_RATIO = 1.8
 """Between frames a face does not shrink or grow by more."""
 GONE_S = 1.0
 """So long after the learner was last seen, a face elsewhere may be the learner come back."""
-STRANGER_S = 5.0
-"""So long for a face that is much smaller than the learner's was."""
-STRANGER_SIZE = 0.5
-COMPANY_SIZE = 0.4
+SMALL_FACE_GONE_S = 5.0
+"""The same for a face that is much smaller than the learner's was."""
+SMALL_FACE_SIZE = 0.5
+"""Much smaller: below this share of the learner's size."""
+SECOND_PERSON_SIZE = 0.4
 """A second face narrower than this share of the learner's is in the background, or a print."""
 TOP_OF_FOREHEAD, CHIN, LEFT_SIDE, RIGHT_SIDE = 10, 152, 234, 454
 """In the mesh."""
@@ -34,14 +35,14 @@ class _Place(NamedTuple):
     """In picture widths."""
 
 
-class Watch:
+class LearnerFace:
     """Remembers where the learner's face was."""
 
     def __init__(self) -> None:
         self._place: _Place | None = None
         self._seen_s = 0.0
 
-    def learner(self, faces: Sequence[FaceLandmarks], aspect: float, at_s: float) -> tuple[FaceLandmarks | None, int]:
+    def find(self, faces: Sequence[FaceLandmarks], aspect: float, at_s: float) -> tuple[FaceLandmarks | None, int]:
         """The learner's face, if it is there, and how many people are. `aspect` is height over width."""
         places = [_place(face, aspect) for face in faces]
         chosen = self._continued(places, at_s) if self._place else self._likeliest(places)
@@ -49,8 +50,8 @@ class Watch:
             return None, len(faces)
         place = self._place = places[chosen]
         self._seen_s = at_s
-        company = sum(other.size >= COMPANY_SIZE * place.size for other in places)
-        return faces[chosen], company
+        people = sum(other.size >= SECOND_PERSON_SIZE * place.size for other in places)
+        return faces[chosen], people
 
     def _continued(self, places: list[_Place], at_s: float) -> int | None:
         old = self._place
@@ -69,7 +70,7 @@ class Watch:
         likeliest = self._likeliest(places)
         if likeliest is None:
             return None
-        patience_s = GONE_S if places[likeliest].size >= STRANGER_SIZE * old.size else STRANGER_S
+        patience_s = GONE_S if places[likeliest].size >= SMALL_FACE_SIZE * old.size else SMALL_FACE_GONE_S
         return likeliest if away_s >= patience_s else None
 
     @staticmethod
