@@ -116,9 +116,7 @@ def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits:
     log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
         at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
-        return Judgement(
-            FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral
-        )
+        return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral)
     if beside > max(aside, turned):
         reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN
     elif turned > 0:

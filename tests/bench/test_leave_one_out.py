@@ -46,7 +46,7 @@ def test_a_moved_constant_is_back_afterwards_and_an_imported_one_moves_too() -> 
     before = constants(READING)
     frames = list(acted((3, SCREEN), (0.7, CLOSED), (3, SCREEN)))
     with moved(READING, {"judgement.CLOSED_OPENNESS": 0.1, "policy.glance_s": 2.0}) as policy:
-        assert judgement.CLOSED_OPENNESS == pytest.approx(before["judgement.CLOSED_OPENNESS"] / 10)
+        assert pytest.approx(before["judgement.CLOSED_OPENNESS"] / 10) == judgement.CLOSED_OPENNESS
         assert policy.glance_s == pytest.approx(2 * READING.glance_s)
         analyse(frames, policy)
     assert constants(READING) == before
