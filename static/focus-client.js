@@ -9,6 +9,8 @@ import { RoundTrip } from "./round-trip.js";
 export { CALIBRATION_POINTS, FocusError };
 
 const STOP_TIMEOUT_MS = 3_000;
+/** The server answers several frames a second. After so long without an answer, the last one is out of date. */
+const SILENCE_MS = 2_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
@@ -30,6 +32,8 @@ const STORED_ATTEMPTS = 40;
  * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
  *   arrival, or null) and `round_trip_is_estimate` (network and server time added up, where the
  *   browser cannot time frames).
+ * - `silence` – no update has come for two seconds; detail is the Date of the last one, or null. The next `update`
+ *   ends it. Not said while paused: then none is expected.
  * - `calibration` – a {@link CalibrationResult}, which `calibrate` resolves to as well.
  * - `calibrationdrift` – the learner or the camera has moved since; a new calibration would do better.
  * - `multiplefaces` – `multiple_faces`: `present` says whether a second person has come into the picture or has gone.
@@ -53,6 +57,9 @@ export class FocusClient extends EventTarget {
   #peer = null;
   #stopping = false;
   #connectedAt = 0;
+  #silenceTimer = 0;
+  /** @type {Date | null} */
+  #lastUpdateAt = null;
   #failures = 0;
 
   /** @type {ClientState} `idle` may have the camera open already; `stopped` is final. */
@@ -191,6 +198,7 @@ export class FocusClient extends EventTarget {
     // The button may have been pressed while nobody could hear it.
     if (this.paused || started.continued) peer.send(this.paused ? "pause" : "resume");
     this.#enter("live");
+    this.#expectUpdate();
     this.#tell("started", started);
     return started;
   }
@@ -208,6 +216,7 @@ export class FocusClient extends EventTarget {
         if (reason === "expired") {
           throw new FocusError("EXPIRED", "This run has lasted as long as one may. Start again to go on.");
         }
+        clearTimeout(this.#silenceTimer);
         this.#enter("reconnecting");
         await this.#reconnect();
       }
@@ -241,6 +250,8 @@ export class FocusClient extends EventTarget {
 
   #heard(message) {
     if (message.type === "tracking_update") {
+      this.#lastUpdateAt = new Date();
+      this.#expectUpdate();
       this.#tell("update", { ...message, ...this.#roundTrip.of(message, this.#peer) });
     }
     if (message.type === "tracking_stopped") this.#tell("stopped", message);
@@ -273,6 +284,13 @@ export class FocusClient extends EventTarget {
     this.#calibration.abort();
     if (this.#camera.track) this.#camera.track.enabled = !paused;
     this.#peer?.send(paused ? "pause" : "resume");
+    this.#expectUpdate();
+  }
+
+  #expectUpdate() {
+    clearTimeout(this.#silenceTimer);
+    if (this.state !== "live" || this.paused) return;
+    this.#silenceTimer = setTimeout(() => this.#tell("silence", this.#lastUpdateAt), SILENCE_MS);
   }
 
   /** Everything ends here, once. A closing page runs it up to its first await. */
@@ -280,6 +298,7 @@ export class FocusClient extends EventTarget {
     if (this.state === "stopped") return;
     this.#stopping = true;
     this.#life.abort(new FocusError("CONNECTION_ERROR", "The run has been stopped."));
+    clearTimeout(this.#silenceTimer);
     this.#camera.close();
     this.#roundTrip.close();
     const closed = this.#peer?.close();

@@ -1,5 +1,7 @@
 import { Timeline } from "./timeline.js";
-import { clock, CONNECTIONS, milliseconds, REASONS, SECOND_FACE, STATES } from "./words.js";
+import {
+  asOfWords, clock, CONNECTIONS, milliseconds, REASONS, SECOND_FACE, silenceWords, STATES, WAITING,
+} from "./words.js";
 
 /** Numbers that change with each frame are shown this often: nobody reads faster. */
 const NUMBERS_MS = 250;
@@ -13,17 +15,30 @@ const NUMBERS = ["round-trip", "round-trip-median", "round-trip-p95", "server-ti
 
 const element = (id) => document.getElementById(id);
 
-/** The panels that show a run as it goes. */
+/**
+ * The panels that show a run as it goes.
+ *
+ * What is said of this moment holds only while updates come. Without them (paused, silent, no connection) the numbers
+ * of the moment go, and the times say when they were true.
+ */
 export class LiveView {
   #timeline = new Timeline(element("timeline"), { start: element("axis-start"), end: element("axis-end") });
   #numbersAt = -Infinity;
   #announceTimer = 0;
+  /** @type {Date | null} When the times that are shown were true. */
+  #timesAt = null;
+  #paused = false;
+  /** @type {import("./focus-client.js").ClientState} */
+  #connection = "idle";
+  /** Whether updates are coming. */
+  #fresh = false;
 
   clear() {
     this.restart();
     this.#times({ focused_time: 0, unfocused_time: 0, unknown_time: 0, total_time: 0 });
-    for (const id of NUMBERS) element(id).textContent = "–";
-    element("dial-pointers").setAttribute("visibility", "hidden");
+    this.#timesAt = null;
+    this.#paused = false;
+    this.#outdate();
     this.#say("idle", "Ready", "Sit so that the light falls on your face, then press Start.");
     this.connection("idle");
     this.company(false);
@@ -39,10 +54,13 @@ export class LiveView {
     this.#say("unknown", STATES.unknown, message);
   }
 
-  /** Said at once: the server's own word may be lost on its way. */
+  /** Shown at once: the server's answer may be lost on its way. */
   paused(paused) {
+    this.#paused = paused;
+    this.#outdate();
+    this.#status(paused && this.#connection === "live" ? "paused" : this.#connection);
     if (paused) this.#say("unknown", "Paused", REASONS.paused);
-    else this.#say("unknown", STATES.unknown, REASONS.starting);
+    else this.#say("unknown", STATES.unknown, WAITING[this.#connection] ?? REASONS.starting);
   }
 
   /** @param {boolean} present whether a second person is in the picture */
@@ -52,11 +70,18 @@ export class LiveView {
 
   /** @param {import("./focus-client.js").ClientState} state */
   connection(state) {
-    const status = element("connection");
-    status.dataset.state = state;
-    status.textContent = CONNECTIONS[state];
-    if (state === "connecting") this.#say("idle", "Connecting…", "This takes a moment.");
-    if (state === "reconnecting") this.#say("unknown", STATES.unknown, "Your times are safe.");
+    this.#connection = state;
+    this.#status(state === "live" && this.#paused ? "paused" : state);
+    if (state !== "live") this.#outdate();
+    if (state === "connecting") this.#say("idle", "Connecting…", WAITING.connecting);
+    if (state === "reconnecting" && !this.#paused) this.#say("unknown", STATES.unknown, WAITING.reconnecting);
+  }
+
+  /** @param {Date | null} since when the last update came, for a connection that still seems to be there */
+  silence(since) {
+    this.#outdate();
+    this.#status("silent");
+    this.#say("unknown", STATES.unknown, silenceWords(since));
   }
 
   /**
@@ -64,21 +89,43 @@ export class LiveView {
    * @param {import("./focus-client.js").FocusClient} client
    */
   update(update, client) {
-    if (client.paused !== (update.reason === "paused")) return; // on its way since before the button was pressed
+    const paused = update.reason === "paused";
+    if (client.paused !== paused) return; // on its way since before the button was pressed
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
     this.#timeline.extend(update.media_time_s, update.state);
+    if (paused) this.#times(update.metrics);
+    if (paused) return this.#outdate();
+    if (!this.#fresh) this.#status("live");
+    this.#fresh = true;
+    element("as-of").textContent = "";
     this.#point(update);
     if (performance.now() - this.#numbersAt < NUMBERS_MS) return;
     this.#numbersAt = performance.now();
     this.#times(update.metrics);
-    element("confidence").textContent = `${Math.round(100 * update.confidence)} %`;
+    const known = update.state !== "unknown";
+    element("confidence").textContent = known ? `${Math.round(100 * update.confidence)} %` : "–";
     if (update.round_trip_ms !== null) this.#speed(update, client);
   }
 
   /** @param {{kilobitsPerSecond: number} | null} rate */
   sending(rate) {
-    if (!rate) return;
+    if (!rate || !this.#fresh) return;
     element("sending").textContent = `${Math.round(rate.kilobitsPerSecond)} kbit/s`;
+  }
+
+  /** Nothing is known of this moment: what was is marked as such, or goes. */
+  #outdate() {
+    this.#fresh = false;
+    this.#numbersAt = -Infinity;
+    for (const id of NUMBERS) element(id).textContent = "–";
+    element("dial-pointers").setAttribute("visibility", "hidden");
+    element("as-of").textContent = this.#timesAt ? asOfWords(this.#timesAt) : "";
+  }
+
+  /** @param {keyof CONNECTIONS} status */
+  #status(status) {
+    element("connection").dataset.state = status;
+    element("connection").textContent = CONNECTIONS[status];
   }
 
   #speed({ round_trip_ms: roundTrip, round_trip_is_estimate: isEstimate, server_ms: inServer }, client) {
@@ -90,6 +137,7 @@ export class LiveView {
 
   /** @param {object} metrics of an update: absolute totals, in seconds */
   #times(metrics) {
+    this.#timesAt = new Date();
     element("focused-time").textContent = clock(metrics.focused_time);
     element("unfocused-time").textContent = clock(metrics.unfocused_time);
     element("unknown-time").textContent = clock(metrics.unknown_time);

@@ -45,6 +45,7 @@ function newClient(consentAt) {
   made.addEventListener("statechange", ({ detail }) => view.connection(detail));
   made.addEventListener("update", ({ detail }) => view.update(detail, made));
   made.addEventListener("started", ({ detail }) => started(detail));
+  made.addEventListener("silence", ({ detail }) => view.silence(detail));
   made.addEventListener("multiplefaces", ({ detail }) => view.company(detail.present));
   made.addEventListener("calibrationdrift", () => calibration.drifted());
   made.addEventListener("error", ({ detail }) => {
@@ -154,18 +155,26 @@ function showPaused(paused) {
   element("pause").textContent = paused ? "Resume" : "Pause";
 }
 
-/** @param {{row: object | null, spans: import("./timeline.js").Span[], metrics: object}} stored */
+/**
+ * The sums on the page agree: the parts are rounded so that they add up to the length of the strip.
+ * @param {{row: object | null, spans: import("./timeline.js").Span[], metrics: object}} stored
+ */
 function showStored({ row, spans, metrics }) {
-  const focused = row?.focused_time_seconds ?? Math.round(metrics.focused_time);
-  const unfocused = row?.unfocused_time_seconds ?? Math.round(metrics.unfocused_time);
-  element("stored-lead").textContent =
-    `${clock(focused)} focused and ${clock(unfocused)} elsewhere make ${clock(focused + unfocused)} in all. ` +
-    "These numbers and this strip are what is kept; no picture is.";
   const start = spans.at(0)?.start_s ?? 0;
   const end = spans.at(-1)?.end_s ?? start;
+  const counted = Math.round(metrics.focused_time + metrics.unfocused_time);
+  const focused = Math.min(counted, Math.round(metrics.focused_time));
+  const unknown = Math.max(0, Math.round(end - start) - counted);
+  element("stored-lead").textContent =
+    `${clock(focused)} focused and ${clock(counted - focused)} elsewhere: ${clock(counted)} counted. ` +
+    (unknown ? `For ${clock(unknown)} nothing could be seen, or you had paused; this counts as neither.` : "");
   drawSpans(element("stored-timeline"), spans, start, end);
-  element("stored-axis-end").textContent = clock(end - start);
+  element("stored-axis-end").textContent = clock(counted + unknown);
+  for (const [state, seconds] of Object.entries({ focused, unfocused: counted - focused, unknown })) {
+    element("stored-legend").querySelector(`[data-state="${state}"] .time`).textContent = clock(seconds);
+  }
   element("row").replaceChildren(...Object.entries(row ?? {}).map(([column, value]) => tableRow(column, value)));
+  element("row-of-day").hidden = !((row?.total_time_seconds ?? 0) > counted + 1);
 }
 
 function tableRow(column, value) {
