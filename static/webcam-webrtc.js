@@ -6,7 +6,7 @@
  *     const webcam = new WebcamWebRTC({
  *       token: "<?= $token ?>",                       // new: who the learner is, signed by the platform
  *       onTrackingUpdate: (data) => show(data.is_focused, data.gaze_direction, data.metrics),
- *       onConnectionChange: (connected, state) => {}, // state: connecting, live, reconnecting or stopped
+ *       onConnectionChange: (connected, state) => {}, // once a change; state: live, reconnecting or stopped
  *       onError: ({ type, message }) => {},           // CAMERA_PERMISSION_DENIED, NO_CAMERA, CAMERA_ERROR, …
  *     });
  *     await webcam.initialize(userId, moduleId, sectionId); // true once updates are on their way
@@ -24,8 +24,11 @@
      * @param {object} options
      * @param {string | ((learner: object) => string | Promise<string>)} options.token a JWT for this learner and
      *   lesson, or a function of `{userId, moduleId, sectionId}` that fetches one, for each connection
-     * @param {(update: object) => void} [options.onTrackingUpdate] the old payload, with more fields
-     * @param {(connected: boolean, state: string) => void} [options.onConnectionChange]
+     * @param {(update: object) => void} [options.onTrackingUpdate] the old payload, with more fields. While nothing is
+     *   known (no usable picture, or paused) it has no `is_focused`, and `gaze_direction` and
+     *   `metrics.current_state` are `unknown`.
+     * @param {(connected: boolean, state: string) => void} [options.onConnectionChange] called when `connected` has
+     *   changed: for the first time with true
      * @param {(error: {type: string, message: string}) => void} [options.onError]
      * @param {string} [options.server] by default the one that this script came from
      * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
@@ -90,10 +93,13 @@
         consentAt,
         token: typeof token === "function" ? () => token(learner) : token,
       });
-      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(detail));
+      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(oldPayload(detail)));
       client.addEventListener("error", ({ detail }) => this.#failed(detail));
-      client.addEventListener("statechange", ({ detail }) => {
-        this.#options.onConnectionChange?.(detail === "live", detail);
+      let connected = false;
+      client.addEventListener("statechange", ({ detail: state }) => {
+        if (connected === (state === "live")) return;
+        connected = !connected;
+        this.#options.onConnectionChange?.(connected, state);
       });
       return client;
     }
@@ -101,6 +107,13 @@
     #failed({ type = "CONNECTION_ERROR", message }) {
       this.#options.onError?.({ type, message });
     }
+  }
+
+  /** A page that tests `is_focused !== undefined` would show unknown time as "unfocused" if it were false. */
+  function oldPayload(update) {
+    if (update.state !== "unknown") return update;
+    const { is_focused, ...known } = update;
+    return { ...known, gaze_direction: "unknown" };
   }
 
   window.WebcamWebRTC = WebcamWebRTC;
