@@ -1,3 +1,4 @@
+import { findAccess } from "./access.js";
 import { Camera } from "./camera.js";
 import { FocusError } from "./focus-error.js";
 import { FocusServer } from "./focus-server.js";
@@ -174,13 +175,11 @@ function show(id, { outcome, detail }) {
   item.querySelector(".detail").textContent = detail;
 }
 
-/** From the address's fragment (`/check#token=…`), which no server or log ever sees; or, in demo mode, a fresh one. */
+/** @returns {Promise<string>} @throws {FocusError} */
 async function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) return given;
-  const response = await fetch("demo/token", { method: "POST" });
-  if (!response.ok) throw new FocusError("TOKEN_ERROR", "Open this page from the course: its address then carries a permission.");
-  return (await response.json()).token;
+  const access = await findAccess();
+  if (!access) throw new FocusError("TOKEN_ERROR", "Open this page from your course: its address then carries a permission.");
+  return access.token();
 }
 
 /** @returns {(url: string) => boolean} */

@@ -86,6 +86,7 @@ export class FocusServer {
     try {
       this.#token = typeof this.#tokenSource === "function" ? await this.#tokenSource() : this.#tokenSource;
     } catch (cause) {
+      if (cause instanceof FocusError) throw cause;
       throw new FocusError("TOKEN_ERROR", "No token could be had for this learner.", { retryable: true, cause });
     }
     if (!this.#token) throw new FocusError("TOKEN_ERROR", "A token is needed to connect.");

@@ -1,5 +1,6 @@
+import { findAccess } from "./access.js";
 import { CalibrationView } from "./calibration-view.js";
-import { FocusClient, FocusError } from "./focus-client.js";
+import { FocusClient } from "./focus-client.js";
 import { LiveView } from "./live-view.js";
 import { drawSpans } from "./timeline.js";
 import { clock, PROBLEMS } from "./words.js";
@@ -12,17 +13,29 @@ const view = new LiveView();
 let client = null;
 const calibration = new CalibrationView(() => client);
 let sendingTimer = 0;
-/** Whom the server's tokens are for. @type {number | null} */
-let demoUser = null;
+/** @type {import("./access.js").Access | null} */
+let access = null;
 
 element("agree").addEventListener("click", turnCameraOn);
 element("start").addEventListener("click", start);
 element("pause").addEventListener("click", togglePause);
 element("stop").addEventListener("click", stop);
 element("camera-off").addEventListener("click", turnCameraOff);
-element("problem-retry").addEventListener("click", () => show("consent"));
-element("again").addEventListener("click", () => show("consent"));
+element("problem-retry").addEventListener("click", enter);
+element("again").addEventListener("click", enter);
 globalThis.addEventListener("pageshow", ({ persisted }) => persisted && show("consent"));
+void enter();
+
+/** Nothing is asked of a person who could not be let in. */
+async function enter() {
+  try {
+    access ??= await findAccess();
+    element("demo").hidden = !access?.demo;
+    show(access ? "consent" : "no-access");
+  } catch (error) {
+    await failed(error);
+  }
+}
 
 async function turnCameraOn() {
   const agree = element("agree");
@@ -41,7 +54,7 @@ async function turnCameraOn() {
 }
 
 function newClient(consentAt) {
-  const made = new FocusClient({ token: demoToken, consentAt });
+  const made = new FocusClient({ token: access.token, consentAt });
   made.addEventListener("statechange", ({ detail }) => view.connection(detail));
   made.addEventListener("update", ({ detail }) => view.update(detail, made));
   made.addEventListener("started", ({ detail }) => started(detail));
@@ -62,17 +75,6 @@ function started({ continued }) {
   // The totals begin again at zero, and nothing is known of the screen.
   view.restart();
   calibration.invite();
-}
-
-/** Each page is a learner of its own, and stays the same one when it connects again. */
-async function demoToken() {
-  const body = demoUser && JSON.stringify({ user_id: demoUser });
-  const headers = body ? { "Content-Type": "application/json" } : {};
-  const response = await fetch("demo/token", { method: "POST", headers, body });
-  if (!response.ok) throw new FocusError("TOKEN_ERROR", "This page makes its own token in demo mode only.");
-  const { token, user_id } = await response.json();
-  demoUser = user_id;
-  return token;
 }
 
 async function start() {
@@ -130,11 +132,11 @@ async function failed(error) {
 }
 
 /**
- * @param {"consent" | "problem" | "session" | "stored"} panel
+ * @param {"consent" | "no-access" | "problem" | "session" | "stored"} panel
  * @param {string} [focus] id of what the keyboard goes to
  */
 function show(panel, focus = `${panel}-title`) {
-  for (const id of ["consent", "problem", "session", "stored"]) element(id).hidden = id !== panel;
+  for (const id of ["consent", "no-access", "problem", "session", "stored"]) element(id).hidden = id !== panel;
   void calibration.close();
   if (panel !== "session") element("preview").srcObject = null;
   globalThis.scrollTo(0, 0);
