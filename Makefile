@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE_PACKAGES := tests/node/node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
@@ -35,6 +36,12 @@ test: setup test-packages lint ## everything CI runs: Debian packages, linters, 
 
 test-packages:
 	scripts/install-test-packages.sh
+	$(MAKE) --no-print-directory $(NODE_PACKAGES)
+
+$(NODE_PACKAGES): tests/node/package-lock.json
+	echo "Installing the locked npm packages of the tests and linters into tests/node"
+	npm ci --prefix tests/node --silent
+	touch $@
 
 lint: setup ## ruff, mypy --strict, the import contracts
 	echo "ruff check" && $(BIN)/ruff check --quiet .

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Installs the Debian packages that the tests drive (a browser, two database servers, a TURN relay, strace) where they are
-# missing and it may, else names the one command that does. Nothing of them is configured or used as a system
-# service: each test starts its own, in a temporary directory, on a free port.
+# Installs the Debian packages that the tests drive (two browsers, two database servers, a TURN relay, npm, strace)
+# where they are missing and it may, else names the one command that does. Nothing of them is configured or used as a
+# system service: each test starts its own, in a temporary directory, on a free port.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v firefox-esr >/dev/null || missing="$missing firefox-esr"
+command -v npm >/dev/null || missing="$missing npm"
 command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v turnserver >/dev/null || missing="$missing coturn"

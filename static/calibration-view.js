@@ -46,9 +46,9 @@ export class CalibrationView {
     if (this.#overlay.hidden) return;
     this.#overlay.hidden = true;
     setInert(false);
-    // Until it is left, nothing outside can have the focus.
+    // Until full screen is left, nothing outside can have the keyboard. Where the page has moved on, this is hidden.
     if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
-    if (document.activeElement === document.body) element("calibrate").focus({ preventScroll: true });
+    element("calibrate").focus({ preventScroll: true });
   }
 
   #offer(text) {

@@ -49,9 +49,14 @@ async function lookAtEverything() {
   });
   const urls = iceServers.flatMap((entry) => [entry.urls].flat().map((url) => ({ ...entry, urls: url })));
   const wanted = (isWanted) => urls.find((entry) => isWanted(entry.urls));
+  const reach = async (type, iceServer) => {
+    if (iceServer) return lookForCandidate(type, iceServer);
+    const detail = found.server.outcome === "ok" ? "The server offers none." : "Only the server knows whether there is one.";
+    return { outcome: "skip", detail };
+  };
   await Promise.all([
-    look("stun", () => lookForCandidate("srflx", wanted((url) => url.startsWith("stun:")))),
-    ...Object.entries(RELAYS).map(([id, isWanted]) => look(id, () => lookForCandidate("relay", wanted(isWanted)))),
+    look("stun", () => reach("srflx", wanted((url) => url.startsWith("stun:")))),
+    ...Object.entries(RELAYS).map(([id, isWanted]) => look(id, () => reach("relay", wanted(isWanted)))),
   ]);
   await look("channel", () => lookAtConnection(server, iceServers));
   return found;
@@ -74,11 +79,10 @@ async function lookAtCamera() {
  * Whether a STUN or TURN server gives an address, and how soon.
  *
  * @param {"srflx" | "relay"} type
- * @param {RTCIceServer | undefined} iceServer
+ * @param {RTCIceServer} iceServer
  * @returns {Promise<Finding>}
  */
 async function lookForCandidate(type, iceServer) {
-  if (!iceServer) return { outcome: "skip", detail: "The server offers none." };
   const address = iceServer.urls.replace(/^\w+:|\?.*$/g, "");
   const connection = new RTCPeerConnection({
     iceServers: [iceServer],

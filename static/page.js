@@ -155,6 +155,7 @@ function showPaused(paused) {
   element("curtain").hidden = !paused;
   element("calibrate").disabled = paused;
   element("pause").textContent = paused ? "Resume" : "Pause";
+  element("pause").className = paused ? "primary" : "pause";
 }
 
 /**
@@ -168,12 +169,13 @@ function showStored({ row, spans, metrics }) {
   const focused = Math.min(counted, Math.round(metrics.focused_time));
   const unknown = Math.max(0, Math.round(end - start) - counted);
   element("stored-lead").textContent =
-    `${clock(focused)} focused and ${clock(counted - focused)} elsewhere: ${clock(counted)} counted. ` +
-    (unknown ? `For ${clock(unknown)} nothing could be seen, or you had paused; this counts as neither.` : "");
+    `${clock(counted)} counted, as focused or elsewhere. ` +
+    (unknown ? `For ${clock(unknown)} nothing could be seen, or you had paused: that counts as neither. ` : "") +
+    "These numbers are what is kept; no picture is.";
   drawSpans(element("stored-timeline"), spans, start, end);
   element("stored-axis-end").textContent = clock(counted + unknown);
   for (const [state, seconds] of Object.entries({ focused, unfocused: counted - focused, unknown })) {
-    element("stored-legend").querySelector(`[data-state="${state}"] .time`).textContent = clock(seconds);
+    element("stored-times").querySelector(`[data-state="${state}"] dd`).textContent = clock(seconds);
   }
   element("row").replaceChildren(...Object.entries(row ?? {}).map(([column, value]) => tableRow(column, value)));
   element("row-of-day").hidden = !((row?.total_time_seconds ?? 0) > counted + 1);

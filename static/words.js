@@ -77,7 +77,7 @@ export const SECOND_FACE = "There is a second face in the picture.";
 
 /** About looking at the dots. */
 export const CALIBRATION = {
-  invitation: "Look at a few dots, and it knows where your screen ends. 12 seconds; you can do without.",
+  invitation: "Optional: look at six dots for 12 seconds, to show where your screen ends.",
   skipped: "Judged as for a usual laptop’s screen.",
   drifted: "You or the camera have moved. The dots set that right.",
   introduction: {

@@ -4,6 +4,32 @@ import re
 
 from playwright.async_api import Page, expect
 
+# The camera's picture; while `scene` says so, with the same face once more, smaller, or without any.
+CAMERA_WITH_SCENES = """
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const video = Object.assign(document.createElement("video"), { srcObject: await open(wanted), muted: true });
+    await video.play();
+    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+    const context = canvas.getContext("2d");
+    setInterval(() => {
+      // The wall beside the portrait.
+      if (window.scene === "empty room") context.drawImage(video, 100, 0, 120, 100, 0, 0, 640, 480);
+      else context.drawImage(video, 0, 0, 640, 480);
+      if (window.scene === "two faces") context.drawImage(video, 200, 0, 280, 280, 0, 250, 230, 230);
+    }, 66);
+    return canvas.captureStream(15);
+  };
+"""
+REMEMBER_CONNECTIONS = """
+  window.peers = [];
+  RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...configuration) {
+      super(...configuration);
+      peers.push(this);
+    }
+  };
+"""
 NUMBERS = ("round-trip", "round-trip-median", "round-trip-p95", "server-time", "sending", "confidence")
 
 

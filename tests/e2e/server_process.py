@@ -31,6 +31,9 @@ class ServerProcess:
     async def listening(self) -> None:
         self.port = await asyncio.wait_for(self._address, _START_WITHIN_S)
 
+    def send(self, which: signal.Signals) -> None:
+        self._process.send_signal(which)
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code."""
         if self._process.returncode is None:

@@ -16,6 +16,7 @@ from rtc_server.settings import Settings
 from rtc_server.signalling.auth import mint_token
 from tests.databases import PrivateMariaDb
 from tests.e2e.conftest import OpenPage, final_row
+from tests.e2e.demo_page import REMEMBER_CONNECTIONS
 from tests.e2e.server_process import running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -48,15 +49,6 @@ PAGE = """<!doctype html>
     onError: (error) => errors.push(error),
   }});
 </script>
-"""
-REMEMBER_CONNECTIONS = """
-  window.peers = [];
-  RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(...configuration) {
-      super(...configuration);
-      peers.push(this);
-    }
-  };
 """
 
 

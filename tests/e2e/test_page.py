@@ -7,27 +7,11 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.conftest import PATIENCE_MS, DemoServer, OpenPage, final_row
-from tests.e2e.demo_page import expect_nothing_old, start, stop
+from tests.e2e.demo_page import CAMERA_WITH_SCENES, expect_nothing_old, start, stop
 from tests.e2e.server_process import running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 expect.set_options(timeout=PATIENCE_MS)
-
-# The camera's picture with the same face once more, smaller, while `company` is true.
-WITH_COMPANY = """
-  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    const video = Object.assign(document.createElement("video"), { srcObject: await open(wanted), muted: true });
-    await video.play();
-    const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
-    const context = canvas.getContext("2d");
-    setInterval(() => {
-      context.drawImage(video, 0, 0, 640, 480);
-      if (window.company) context.drawImage(video, 200, 0, 280, 280, 0, 250, 230, 230);
-    }, 66);
-    return canvas.captureStream(15);
-  };
-"""
 
 
 async def test_from_consent_to_the_stored_row(open_page: OpenPage, demo_server: DemoServer) -> None:
@@ -74,15 +58,15 @@ async def test_paused_time_is_not_counted(open_page: OpenPage, demo_server: Demo
 
 async def test_a_second_person_is_said_while_they_are_there(open_page: OpenPage, demo_server: DemoServer) -> None:
     async with open_page() as page:
-        await page.add_init_script(WITH_COMPANY)
+        await page.add_init_script(CAMERA_WITH_SCENES)
         await page.goto(demo_server.url)
         await start(page)
         note = page.locator("#second-face")
         await expect(note).to_be_empty()
-        await page.evaluate("window.company = true")
+        await page.evaluate("window.scene = 'two faces'")
         await expect(note).to_have_text("There is a second face in the picture.")
         await expect(page.locator("#state")).to_have_text("Focused")
-        await page.evaluate("window.company = false")
+        await page.evaluate("window.scene = ''")
         await expect(note).to_be_empty()
 
 

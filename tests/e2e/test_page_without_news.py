@@ -38,7 +38,7 @@ async def test_a_pause_says_where_its_time_goes_and_the_sums_agree(
         await stop(page)
 
         times = {
-            state: seconds(await page.locator(f"#stored-legend [data-state={state}] .time").inner_text())
+            state: seconds(await page.locator(f"#stored-times [data-state={state}] dd").inner_text())
             for state in ("focused", "unfocused", "unknown")
         }
         assert times["unknown"] >= 2
