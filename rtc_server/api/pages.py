@@ -1,8 +1,13 @@
-"""The page, and the modules that other pages load: files of one folder, by an allow-list made at start."""
+"""The page, and the modules that other pages load: files of one folder, read at start."""
 
+import hashlib
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+
+from rtc_server.api.whole_module import whole_module
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -35,29 +40,48 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+NOT_CACHED = "no-cache"
+"""Asked for anew each time, and answered with 304: a page and its modules must be of one version."""
+CACHED = "public, max-age=31536000, immutable"
+"""A year. The address changes with the version."""
+WHOLE_MODULES = frozenset({"focus-client.js", "demo/page.js", "check/check.js"})
+"""Served with all they import in them. The client stays apart, so that it is there once."""
 PERMISSIONS_POLICY = "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=()"
+
+
+_IMPORT = re.compile(rb"""((?:\bfrom|^import) ")(\.\.?/[\w./-]+\.js)(?=";)""", re.MULTILINE)
+"""A static import of a module, as the formatter writes it."""
+_REFERENCE = re.compile(rb"""(\b(?:src|href)=")(static/[\w./-]+)(?=")""")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    body: bytes
+    media_type: str
+    etag: str
 
 
 def page_routes(folder: Path) -> list[web.RouteDef]:
     """GET / is `index.html`, and any other `NAME.html` in the folder itself is GET /NAME.
 
-    Files added later are not served: what is not in the folder at start has no address, and no
-    path in a request ever reaches the file system.
+    Files are read once, at start: what is not in the folder then has no address, and no path in a request ever
+    reaches the file system. What a page or module refers to gets the folder's version, `?v=…`: such an address is
+    cached for a year, so a page that is loaded again asks for little. All others are asked for anew each time.
     """
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if _is_public(path)}
-    pages = {"/" if name == "index.html" else f"/{name.removesuffix('.html')}": path
-             for name, path in files.items() if "/" not in name and name.endswith(".html")}  # fmt: skip
+    files, version = _read(folder)
+    pages = {"/" if name == "index.html" else f"/{name.removesuffix('.html')}": file
+             for name, file in files.items() if "/" not in name and name.endswith(".html")}  # fmt: skip
 
-    async def page(request: web.Request) -> web.FileResponse:
-        response = _file(pages[request.path])
+    async def page(request: web.Request) -> web.Response:
+        response = _answer(request, pages[request.path], NOT_CACHED)
         response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
         return response
 
-    async def static(request: web.Request) -> web.FileResponse:
-        path = files.get(request.match_info["name"])
-        if path is None:
+    async def static(request: web.Request) -> web.Response:
+        file = files.get(request.match_info["name"])
+        if file is None:
             raise web.HTTPNotFound
-        response = _file(path)
+        response = _answer(request, file, CACHED if request.query.get("v") == version else NOT_CACHED)
         # Pages of the platform load these from another origin, as <script> and as modules.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
@@ -65,18 +89,39 @@ def page_routes(folder: Path) -> list[web.RouteDef]:
     return [*(web.get(address, page) for address in pages), web.get("/static/{name:.+}", static)]
 
 
+def _read(folder: Path) -> tuple[dict[str, _File], str]:
+    """The files by name, and their version: it changes with any of them, and with the policy that goes with them."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if _is_public(path)}
+    bodies = {name: path.read_bytes() for name, path in found.items()}
+    bodies |= {name: whole_module(bodies, name, WHOLE_MODULES) for name in WHOLE_MODULES & bodies.keys()}
+    everything = repr((CONTENT_SECURITY_POLICY, bodies)).encode()
+    version = hashlib.sha256(everything).hexdigest()[:12]
+    files = {}
+    for name, path in found.items():
+        body = _versioned(bodies[name], path.suffix, version)
+        files[name] = _File(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:16])
+    return files, version
+
+
+def _versioned(body: bytes, suffix: str, version: str) -> bytes:
+    pattern = {".html": _REFERENCE, ".js": _IMPORT}.get(suffix)
+    return body if pattern is None else pattern.sub(rb"\1\2?v=" + version.encode(), body)
+
+
 def _is_public(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.suffix in _TYPES and not path.name.startswith(".")
 
 
-def _file(path: Path) -> web.FileResponse:
-    return web.FileResponse(
-        path,
-        headers={
-            "Content-Type": _TYPES[path.suffix],
-            # Asked anew each time, answered with 304: a page and its modules must be of one version.
-            "Cache-Control": "no-cache",
-            # A script's own policy counts too, where it runs as a worker.
-            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        },
-    )
+def _answer(request: web.Request, file: _File, caching: str) -> web.Response:
+    headers = {
+        "Content-Type": file.media_type,
+        "Cache-Control": caching,
+        "ETag": f'"{file.etag}"',
+        # A script's own policy counts too, where it runs as a worker.
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    }
+    known = request.if_none_match or ()
+    if any(tag.value in (file.etag, "*") for tag in known):  # compared weakly (RFC 9110, 13.1.2)
+        del headers["Content-Type"]
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=file.body, headers=headers)

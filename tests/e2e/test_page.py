@@ -44,6 +44,21 @@ async def test_from_consent_to_the_stored_row(open_page: OpenPage, demo_server: 
     assert opened_at <= row["consent_at"].replace(tzinfo=UTC) <= datetime.now(UTC)
 
 
+async def test_it_makes_few_requests(open_page: OpenPage, sqlite_url: str) -> None:
+    async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server, open_page() as page:
+        await page.goto(server.url)
+        await start(page)
+        await expect(page.locator("#round-trip")).to_have_text(re.compile(r"^\d+ ms$"))
+        # The styles, the sign at the top, the page's script, the client, and the worker that times frames.
+        assert sorted(server.requests) == [
+            "GET /",
+            "GET /ice-servers",
+            *["GET /static/{name}"] * 5,
+            *["POST /demo/token"] * 2,
+            "POST /whip",
+        ]
+
+
 async def test_paused_time_is_not_counted(open_page: OpenPage, demo_server: DemoServer) -> None:
     async with open_page() as page:
         await page.goto(demo_server.url)

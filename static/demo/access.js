@@ -1,4 +1,4 @@
-import { FocusError } from "./focus-error.js";
+import { FocusError } from "../focus-client.js";
 
 /**
  * How the server's own pages are let in.

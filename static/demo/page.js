@@ -1,6 +1,6 @@
 import { findAccess } from "./access.js";
 import { CalibrationView } from "./calibration-view.js";
-import { FocusClient } from "./focus-client.js";
+import { FocusClient } from "../focus-client.js";
 import { LiveView } from "./live-view.js";
 import { drawSpans } from "./timeline.js";
 import { clock, PROBLEMS } from "./words.js";

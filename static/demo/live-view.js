@@ -28,7 +28,7 @@ export class LiveView {
   /** @type {Date | null} When the times that are shown were true. */
   #timesAt = null;
   #paused = false;
-  /** @type {import("./focus-client.js").ClientState} */
+  /** @type {import("../client/focus-client.js").ClientState} */
   #connection = "idle";
   /** Whether updates are coming. */
   #fresh = false;
@@ -68,7 +68,7 @@ export class LiveView {
     element("second-face").textContent = present ? SECOND_FACE : "";
   }
 
-  /** @param {import("./focus-client.js").ClientState} state */
+  /** @param {import("../client/focus-client.js").ClientState} state */
   connection(state) {
     this.#connection = state;
     this.#status(state === "live" && this.#paused ? "paused" : state);
@@ -86,7 +86,7 @@ export class LiveView {
 
   /**
    * @param {object} update `tracking_update` with its round trip
-   * @param {import("./focus-client.js").FocusClient} client
+   * @param {import("../client/focus-client.js").FocusClient} client
    */
   update(update, client) {
     const paused = update.reason === "paused";

@@ -1,7 +1,5 @@
-import { findAccess } from "./access.js";
-import { Camera } from "./camera.js";
-import { FocusError } from "./focus-error.js";
-import { FocusServer } from "./focus-server.js";
+import { findAccess } from "../demo/access.js";
+import { Camera, FocusError, FocusServer } from "../focus-client.js";
 
 /** A relay that takes longer would not carry a lesson. */
 const GATHERING_TIMEOUT_MS = 8_000;

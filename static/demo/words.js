@@ -94,7 +94,7 @@ export const CALIBRATION = {
   },
 };
 
-/** @param {import("./calibration.js").CalibrationResult} result */
+/** @param {import("../client/calibration.js").CalibrationResult} result */
 export function calibrationWords({ accepted, quality, error_deg: error, message }) {
   if (!accepted) return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
   const degrees = Math.max(1, Math.round(error));

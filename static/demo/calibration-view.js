@@ -1,4 +1,4 @@
-import { CALIBRATION_POINTS, DOT_MS } from "./calibration.js";
+import { CALIBRATION_POINTS, DOT_MS } from "../focus-client.js";
 import { CALIBRATION, calibrationWords } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -12,7 +12,7 @@ export class CalibrationView {
   /** What the overlay's first button does. */
   #next = () => this.#begin();
 
-  /** @param {() => import("./focus-client.js").FocusClient} client the one that runs now */
+  /** @param {() => import("../client/focus-client.js").FocusClient} client the one that runs now */
   constructor(client) {
     this.#client = client;
     this.#overlay.style.setProperty("--dot-time", `${DOT_MS}ms`);
