@@ -39,14 +39,16 @@ test-packages:
 	$(MAKE) --no-print-directory $(NODE_PACKAGES)
 
 $(NODE_PACKAGES): tests/node/package-lock.json
+	command -v npm >/dev/null || scripts/install-test-packages.sh
 	echo "Installing the locked npm packages of the tests and linters into tests/node"
 	npm ci --prefix tests/node --silent
 	touch $@
 
-lint: setup ## ruff, mypy --strict, the import contracts
+lint: setup $(NODE_PACKAGES) ## ruff, mypy --strict, the import contracts, the types of static/
 	echo "ruff check" && $(BIN)/ruff check --quiet .
 	echo "ruff format --check" && $(BIN)/ruff format --check --quiet .
 	echo "mypy --strict" && $(BIN)/mypy --no-error-summary
+	echo "tsc --checkJs" && tests/node/node_modules/.bin/tsc --project tests/node
 	echo "import contracts" && $(BIN)/lint-imports >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
 bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md

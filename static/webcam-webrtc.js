@@ -13,11 +13,12 @@
  *   </script>
  */
 (() => {
-  const modules = new URL(".", document.currentScript.src);
+  const modules = new URL(".", /** @type {HTMLScriptElement} */ (document.currentScript).src);
   const ownServer = new URL("..", modules);
 
   class WebcamWebRTC {
     #options;
+    /** @type {import("./client/focus-client.js").FocusClient | null} */
     #client = null;
 
     /**
@@ -33,7 +34,7 @@
      * @param {string} [options.server] by default the one that this script came from
      * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
      */
-    constructor(options = {}) {
+    constructor(options = /** @type {any} */ ({})) {
       this.#options = options;
     }
 
@@ -43,7 +44,7 @@
     }
 
     get isTracking() {
-      return this.isConnected && !this.#client.paused;
+      return this.isConnected && !this.#client?.paused;
     }
 
     /** What the camera sees, for a preview: `video.srcObject = webcam.stream`. @returns {MediaStream | null} */
@@ -53,6 +54,9 @@
 
     /**
      * Opens the camera and connects. The token says who the learner is; the ids are handed to a token function.
+     * @param {number} userId
+     * @param {number} moduleId
+     * @param {number | null} sectionId
      * @returns {Promise<boolean>} false where `onError` has been told why not
      */
     async initialize(userId, moduleId, sectionId = null) {
@@ -85,18 +89,22 @@
       await client?.stop();
     }
 
+    /** @param {{userId: number, moduleId: number, sectionId: number | null}} learner */
     async #newClient(learner) {
-      const { FocusClient } = await import(new URL("focus-client.js", modules));
+      /** @type {typeof import("./focus-client.js")} */
+      const { FocusClient } = await import(new URL("focus-client.js", modules).href);
       const { token, server = ownServer, consentAt } = this.#options;
       const client = new FocusClient({
         server,
         consentAt,
         token: typeof token === "function" ? () => token(learner) : token,
       });
-      client.addEventListener("update", ({ detail }) => this.#options.onTrackingUpdate?.(oldPayload(detail)));
-      client.addEventListener("error", ({ detail }) => this.#failed(detail));
+      const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ told) =>
+        client.addEventListener(type, (event) => told(/** @type {CustomEvent} */ (event).detail));
+      on("update", (update) => this.#options.onTrackingUpdate?.(oldPayload(update)));
+      on("error", (error) => this.#failed(error));
       let connected = false;
-      client.addEventListener("statechange", ({ detail: state }) => {
+      on("statechange", (state) => {
         if (connected === (state === "live")) return;
         connected = !connected;
         this.#options.onConnectionChange?.(connected, state);
@@ -104,17 +112,18 @@
       return client;
     }
 
+    /** @param {any} error a FocusError, or what a script that does not load throws */
     #failed({ type = "CONNECTION_ERROR", message }) {
       this.#options.onError?.({ type, message });
     }
   }
 
-  /** A page that tests `is_focused !== undefined` would show unknown time as "unfocused" if it were false. */
+  /** A page that tests `is_focused !== undefined` would show unknown time as "unfocused" if it were false. @param {any} update */
   function oldPayload(update) {
     if (update.state !== "unknown") return update;
     const { is_focused, ...known } = update;
     return { ...known, gaze_direction: "unknown" };
   }
 
-  window.WebcamWebRTC = WebcamWebRTC;
+  Object.assign(window, { WebcamWebRTC });
 })();

@@ -12,8 +12,9 @@ const SILENCE_MS = 2_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
-const STORED_EVERY_MS = 250;
-const STORED_ATTEMPTS = 40;
+/** A row is usually there at once; a busy database has some seconds. Doubling makes that seven requests, not forty. */
+const FIRST_STORED_WAIT_MS = 100;
+const STORED_WITHIN_MS = 15_000;
 
 /**
  * A learner's camera goes in, focus metrics come out. One client makes one run: from `start` to `stop`.
@@ -52,6 +53,7 @@ export class FocusClient extends EventTarget {
   #life = new AbortController();
   /** Ends the calibration that is going on. */
   #calibration = new AbortController();
+  /** @type {FocusPeer | null} */
   #peer = null;
   #stopping = false;
   #connectedAt = 0;
@@ -106,7 +108,7 @@ export class FocusClient extends EventTarget {
       void this.#stayConnected();
       return started;
     } catch (error) {
-      if (this.state === "connecting") this.#enter("idle");
+      if (!this.#stopping) this.#enter("idle");
       throw error;
     }
   }
@@ -136,8 +138,8 @@ export class FocusClient extends EventTarget {
     if (this.state !== "live" || this.paused) throw FocusError.connection("There is no live connection at the moment.");
     this.#calibration.abort();
     this.#calibration = new AbortController();
-    const signals = [this.#calibration.signal, this.#life.signal, signal].filter(Boolean);
-    return calibrate(this, this.#peer, points, show, AbortSignal.any(signals));
+    const signals = [this.#calibration.signal, this.#life.signal, ...(signal ? [signal] : [])];
+    return calibrate(this, this.#livePeer, points, show, AbortSignal.any(signals));
   }
 
   /**
@@ -152,16 +154,23 @@ export class FocusClient extends EventTarget {
     await this.#finish();
   }
 
-  /** The row as stored, with its spans; after `stop` the final one, as soon as it is written. @throws {FocusError} */
+  /**
+   * The row as stored, with its spans. After `stop` it is asked for until the end is in it, less and less often.
+   * @returns {Promise<import("./messages.js").StoredSession>}
+   * @throws {FocusError}
+   */
   async storedSession() {
-    for (let attempt = 1; ; attempt++) {
+    const giveUpAt = performance.now() + STORED_WITHIN_MS;
+    for (let waitMs = FIRST_STORED_WAIT_MS; ; waitMs *= 2) {
+      const last = performance.now() + waitMs > giveUpAt;
       try {
-        const stored = await this.#server.storedSession(this.focusSessionId);
-        if (this.state !== "stopped" || stored.ended_at || attempt === STORED_ATTEMPTS) return stored;
+        const stored = await this.#server.storedSession(this.focusSessionId ?? "");
+        if (this.state !== "stopped" || stored.ended_at || last) return stored;
       } catch (error) {
-        if (error.code !== "focus_session_unknown" || attempt === STORED_ATTEMPTS) throw error;
+        const notYet = error instanceof FocusError && error.code === "focus_session_unknown";
+        if (!notYet || this.focusSessionId === null || last) throw error;
       }
-      await delay(STORED_EVERY_MS);
+      await delay(waitMs);
     }
   }
 
@@ -175,17 +184,25 @@ export class FocusClient extends EventTarget {
    * @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>}
    */
   async sending() {
-    return this.state === "live" ? this.#peer.sending() : null;
+    return this.state === "live" ? this.#livePeer.sending() : null;
+  }
+
+  /** From the first connection on. */
+  get #livePeer() {
+    if (!this.#peer) throw new Error("There has been no connection yet.");
+    return this.#peer;
   }
 
   async #connect() {
     const { signal } = this.#life;
+    const { stream } = this.#camera;
+    if (!stream) throw new FocusError("CAMERA_ERROR", "The camera was turned off.");
     this.#server.forgetToken();
     const iceServers = await this.#server.iceServers(signal);
     const peer = new FocusPeer({
       server: this.#server,
       configuration: { iceServers, ...this.#configuration },
-      stream: this.#camera.stream,
+      stream,
       roundTrip: this.#roundTrip,
       onMessage: (message) => this.#heard(message),
     });
@@ -205,8 +222,9 @@ export class FocusClient extends EventTarget {
   async #stayConnected() {
     try {
       while (!this.#stopping) {
-        const reason = await this.#peer.ended;
-        this.#peer.abandon();
+        const peer = this.#livePeer;
+        const reason = await peer.ended;
+        peer.abandon();
         if (this.#stopping || reason === "stopped") break;
         if (reason === "replaced") {
           throw new FocusError("REPLACED", "The same lesson was opened in another window, which goes on in its place.");
@@ -239,13 +257,15 @@ export class FocusClient extends EventTarget {
         return await this.#connect();
       } catch (error) {
         signal.throwIfAborted();
+        if (!(error instanceof FocusError)) throw error;
         if (error.code === "focus_session_unknown") this.focusSessionId = null;
         else if (!error.retryable || performance.now() - lostAt > GIVE_UP_AFTER_MS) throw error;
-        askedToWaitMs = error.retryAfterMs ?? 0;
+        askedToWaitMs = error.retryAfterMs;
       }
     }
   }
 
+  /** @param {import("./messages.js").ServerMessage} message */
   #heard(message) {
     if (message.type === "tracking_update") {
       this.#lastUpdateAt = new Date();
@@ -271,11 +291,13 @@ export class FocusClient extends EventTarget {
 
   #showCurrentTrack() {
     const { track } = this.#camera;
+    if (!track) return;
     track.enabled = !this.paused;
     // A peer that has just ended refuses it; the one that follows has it from the start.
     void this.#peer?.replaceTrack(track).catch(() => {});
   }
 
+  /** @param {boolean} paused */
   #setPaused(paused) {
     if (this.state === "stopped" || this.paused === paused) return;
     this.paused = paused;
@@ -304,12 +326,14 @@ export class FocusClient extends EventTarget {
     await closed;
   }
 
+  /** @param {ClientState} state */
   #enter(state) {
     if (this.state === state) return;
     this.state = state;
     this.#tell("statechange", state);
   }
 
+  /** @param {string} type @param {unknown} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

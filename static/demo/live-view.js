@@ -1,3 +1,4 @@
+import { element } from "./element.js";
 import { Timeline } from "./timeline.js";
 import {
   asOfWords, clock, CONNECTIONS, milliseconds, REASONS, SECOND_FACE, silenceWords, STATES, WAITING,
@@ -11,9 +12,8 @@ const ANNOUNCE_AFTER_MS = 1500;
 const DIAL_DEGREES = 40;
 const DIAL_RADIUS = 46;
 
+const NOTHING_YET = { focused_time: 0, unfocused_time: 0, unknown_time: 0, total_time: 0, focus_percentage: 0 };
 const NUMBERS = ["round-trip", "round-trip-median", "round-trip-p95", "server-time", "sending", "confidence"];
-
-const element = (id) => document.getElementById(id);
 
 /**
  * The panels that show a run as it goes.
@@ -35,13 +35,13 @@ export class LiveView {
 
   clear() {
     this.restart();
-    this.#times({ focused_time: 0, unfocused_time: 0, unknown_time: 0, total_time: 0 });
+    this.#times(NOTHING_YET);
     this.#timesAt = null;
     this.#paused = false;
     this.#outdate();
     this.#say("idle", "Ready", "Sit so that the light falls on your face, then press Start.");
     this.connection("idle");
-    this.company(false);
+    this.secondPerson(false);
   }
 
   /** The totals begin again at zero. */
@@ -54,17 +54,17 @@ export class LiveView {
     this.#say("unknown", STATES.unknown, message);
   }
 
-  /** Shown at once: the server's answer may be lost on its way. */
+  /** Shown at once: the server's answer may be lost on its way. @param {boolean} paused */
   paused(paused) {
     this.#paused = paused;
     this.#outdate();
     this.#status(paused && this.#connection === "live" ? "paused" : this.#connection);
     if (paused) this.#say("unknown", "Paused", REASONS.paused);
-    else this.#say("unknown", STATES.unknown, WAITING[this.#connection] ?? REASONS.starting);
+    else this.#say("unknown", STATES.unknown, this.#connection === "live" ? REASONS.starting : WAITING.reconnecting);
   }
 
   /** @param {boolean} present whether a second person is in the picture */
-  company(present) {
+  secondPerson(present) {
     element("second-face").textContent = present ? SECOND_FACE : "";
   }
 
@@ -85,7 +85,7 @@ export class LiveView {
   }
 
   /**
-   * @param {object} update `tracking_update` with its round trip
+   * @param {import("../client/messages.js").TimedUpdate} update
    * @param {import("../client/focus-client.js").FocusClient} client
    */
   update(update, client) {
@@ -118,7 +118,7 @@ export class LiveView {
     this.#fresh = false;
     this.#numbersAt = -Infinity;
     for (const id of NUMBERS) element(id).textContent = "–";
-    element("dial-pointers").setAttribute("visibility", "hidden");
+    element("dial-pointers", SVGElement).setAttribute("visibility", "hidden");
     element("as-of").textContent = this.#timesAt ? asOfWords(this.#timesAt) : "";
   }
 
@@ -128,6 +128,10 @@ export class LiveView {
     element("connection").textContent = CONNECTIONS[status];
   }
 
+  /**
+   * @param {import("../client/messages.js").TimedUpdate} update
+   * @param {import("../client/focus-client.js").FocusClient} client
+   */
   #speed({ round_trip_ms: roundTrip, round_trip_is_estimate: isEstimate, server_ms: inServer }, client) {
     element("round-trip").textContent = (isEstimate ? "about " : "") + milliseconds(roundTrip);
     element("round-trip-median").textContent = milliseconds(client.roundTripQuantile(0.5));
@@ -135,17 +139,18 @@ export class LiveView {
     element("server-time").textContent = milliseconds(inServer);
   }
 
-  /** @param {object} metrics of an update: absolute totals, in seconds */
+  /** @param {Omit<import("../client/messages.js").Metrics, "focus_sessions" | "unfocus_sessions" | "current_state">} metrics */
   #times(metrics) {
     this.#timesAt = new Date();
     element("focused-time").textContent = clock(metrics.focused_time);
     element("unfocused-time").textContent = clock(metrics.unfocused_time);
     element("unknown-time").textContent = clock(metrics.unknown_time);
     const known = metrics.total_time > 0;
-    element("percentage").textContent = known ? `${Math.round(metrics.focus_percentage)} %` : "–";
-    element("ring-value").setAttribute("stroke-dasharray", `${known ? metrics.focus_percentage : 0} 100`);
+    element("percentage", SVGElement).textContent = known ? `${Math.round(metrics.focus_percentage)} %` : "–";
+    element("ring-value", SVGElement).setAttribute("stroke-dasharray", `${known ? metrics.focus_percentage : 0} 100`);
   }
 
+  /** @param {"idle" | import("../client/messages.js").FocusState} state @param {string} title @param {string} reason */
   #say(state, title, reason) {
     const heading = element("state");
     element("viewfinder").dataset.state = state;
@@ -159,23 +164,28 @@ export class LiveView {
     }, ANNOUNCE_AFTER_MS);
   }
 
-  /** As in a mirror, like the preview: the picture's right edge is the viewer's left. */
+  /**
+   * As in a mirror, like the preview: the picture's right edge is the viewer's left.
+   * @param {import("../client/messages.js").TrackingUpdate} update
+   */
   #point({ head_pose: head, gaze }) {
-    element("dial-pointers").setAttribute("visibility", head ? "visible" : "hidden");
-    place(element("dial-head"), head);
-    place(element("dial-gaze"), gaze);
+    element("dial-pointers", SVGElement).setAttribute("visibility", head ? "visible" : "hidden");
+    place(element("dial-head", SVGElement), head);
+    place(element("dial-gaze", SVGElement), gaze);
   }
 }
 
+/** @param {import("../client/messages.js").TrackingUpdate} update */
 function titleOf({ state, reason }) {
   return reason === "paused" ? "Paused" : STATES[state];
 }
 
+/** @param {SVGElement} mark @param {import("../client/messages.js").Direction | null} direction */
 function place(mark, direction) {
   mark.setAttribute("visibility", direction ? "inherit" : "hidden");
   if (!direction) return;
   const { yaw_deg: yaw, pitch_deg: pitch } = direction;
   const reach = Math.max(Math.hypot(yaw, pitch), DIAL_DEGREES);
-  mark.setAttribute("cx", (-DIAL_RADIUS * yaw) / reach);
-  mark.setAttribute("cy", (-DIAL_RADIUS * pitch) / reach);
+  mark.setAttribute("cx", String((-DIAL_RADIUS * yaw) / reach));
+  mark.setAttribute("cy", String((-DIAL_RADIUS * pitch) / reach));
 }

@@ -1,13 +1,13 @@
 import { findAccess } from "./access.js";
 import { CalibrationView } from "./calibration-view.js";
-import { FocusClient } from "../focus-client.js";
+import { element } from "./element.js";
+import { FocusClient, FocusError } from "../focus-client.js";
 import { LiveView } from "./live-view.js";
 import { drawSpans } from "./timeline.js";
 import { clock, PROBLEMS } from "./words.js";
 
 const SENDING_EVERY_MS = 2000;
 
-const element = (id) => document.getElementById(id);
 const view = new LiveView();
 /** One run; a new one is made for each consent. @type {FocusClient | null} */
 let client = null;
@@ -38,11 +38,11 @@ async function enter() {
 }
 
 async function turnCameraOn() {
-  const agree = element("agree");
+  const agree = element("agree", HTMLButtonElement);
   agree.disabled = true;
   client = newClient(new Date());
   try {
-    element("preview").srcObject = await client.openCamera();
+    element("preview", HTMLVideoElement).srcObject = await client.openCamera();
     view.clear();
     setRunning(false);
     show("session", "start");
@@ -53,24 +53,28 @@ async function turnCameraOn() {
   }
 }
 
+/** @param {Date} consentAt */
 function newClient(consentAt) {
+  if (!access) throw new Error("Nobody is asked for consent who is not let in.");
   const made = new FocusClient({ token: access.token, consentAt });
-  made.addEventListener("statechange", ({ detail }) => view.connection(detail));
-  made.addEventListener("update", ({ detail }) => view.update(detail, made));
-  made.addEventListener("started", ({ detail }) => started(detail));
-  made.addEventListener("silence", ({ detail }) => view.silence(detail));
-  made.addEventListener("multiplefaces", ({ detail }) => view.company(detail.present));
-  made.addEventListener("calibrationdrift", () => calibration.drifted());
-  made.addEventListener("error", ({ detail }) => {
-    if (made.state === "stopped") void failed(detail);
-    else view.notice(detail.message);
+  const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ told) =>
+    made.addEventListener(type, (event) => told(/** @type {CustomEvent} */ (event).detail));
+  on("statechange", (state) => view.connection(state));
+  on("update", (update) => view.update(update, made));
+  on("started", started);
+  on("silence", (since) => view.silence(since));
+  on("multiplefaces", ({ present }) => view.secondPerson(present));
+  on("calibrationdrift", () => calibration.drifted());
+  on("error", (error) => {
+    if (made.state === "stopped") void failed(error);
+    else view.notice(error.message);
   });
   return made;
 }
 
-/** Each connection begins without a second person. */
+/** Each connection begins without a second person. @param {{continued: boolean}} message */
 function started({ continued }) {
-  view.company(false);
+  view.secondPerson(false);
   if (continued) return;
   // The totals begin again at zero, and nothing is known of the screen.
   view.restart();
@@ -78,19 +82,23 @@ function started({ continued }) {
 }
 
 async function start() {
-  element("start").disabled = true;
+  const starting = client;
+  if (!starting) return;
+  const button = element("start", HTMLButtonElement);
+  button.disabled = true;
   try {
-    await client.start();
+    await starting.start();
     setRunning(true);
-    sendingTimer = setInterval(async () => view.sending(await client.sending()), SENDING_EVERY_MS);
+    sendingTimer = setInterval(async () => view.sending(await starting.sending()), SENDING_EVERY_MS);
   } catch (error) {
-    if (client.state !== "stopped") await failed(error);
+    if (starting.state !== "stopped") await failed(error);
   } finally {
-    element("start").disabled = false;
+    button.disabled = false;
   }
 }
 
 function togglePause() {
+  if (!client) return;
   if (client.paused) client.resume();
   else client.pause();
   view.paused(client.paused);
@@ -98,35 +106,38 @@ function togglePause() {
 }
 
 async function stop() {
-  element("stop").disabled = true;
-  clearInterval(sendingTimer);
   const ended = client;
+  if (!ended) return;
+  const button = element("stop", HTMLButtonElement);
+  button.disabled = true;
+  clearInterval(sendingTimer);
   await ended.stop();
   try {
     showStored(await ended.storedSession());
     show("stored", "stored-title");
   } catch (error) {
     // Stopped before the first picture: there is nothing to show.
-    if (error.code === "focus_session_unknown") show("consent");
+    if (error instanceof FocusError && error.code === "focus_session_unknown") show("consent");
     else await failed(error);
   } finally {
-    element("stop").disabled = false;
+    button.disabled = false;
   }
 }
 
 async function turnCameraOff() {
-  await client.stop();
+  await client?.stop();
   show("consent");
 }
 
-/** @param {FocusError} error */
+/** @param {unknown} error a FocusError; anything else is a bug of ours */
 async function failed(error) {
   clearInterval(sendingTimer);
   await client?.stop();
-  const [title, help] = PROBLEMS[error.type] ?? PROBLEMS.SERVER_ERROR;
-  element("problem").dataset.type = error.type ?? "";
+  const { type, message } = error instanceof FocusError ? error : { type: "SERVER_ERROR", message: String(error) };
+  const [title, help] = PROBLEMS[type] ?? PROBLEMS.SERVER_ERROR;
+  element("problem").dataset.type = type;
   element("problem-title").textContent = title;
-  element("problem-text").textContent = error.message;
+  element("problem-text").textContent = message;
   element("problem-help").textContent = help;
   show("problem", "problem-title");
 }
@@ -138,11 +149,12 @@ async function failed(error) {
 function show(panel, focus = `${panel}-title`) {
   for (const id of ["consent", "no-access", "problem", "session", "stored"]) element(id).hidden = id !== panel;
   void calibration.close();
-  if (panel !== "session") element("preview").srcObject = null;
+  if (panel !== "session") element("preview", HTMLVideoElement).srcObject = null;
   globalThis.scrollTo(0, 0);
   element(focus).focus({ preventScroll: true });
 }
 
+/** @param {boolean} running */
 function setRunning(running) {
   for (const id of ["pause", "stop"]) element(id).hidden = !running;
   for (const id of ["start", "camera-off"]) element(id).hidden = running;
@@ -151,16 +163,17 @@ function setRunning(running) {
   if (running) element("stop").focus({ preventScroll: true });
 }
 
+/** @param {boolean} paused */
 function showPaused(paused) {
   element("curtain").hidden = !paused;
-  element("calibrate").disabled = paused;
+  element("calibrate", HTMLButtonElement).disabled = paused;
   element("pause").textContent = paused ? "Resume" : "Pause";
   element("pause").className = paused ? "primary" : "pause";
 }
 
 /**
  * The sums on the page agree: the parts are rounded so that they add up to the length of the strip.
- * @param {{row: object | null, spans: import("./timeline.js").Span[], metrics: object}} stored
+ * @param {import("../client/messages.js").StoredSession} stored
  */
 function showStored({ row, spans, metrics }) {
   const start = spans.at(0)?.start_s ?? 0;
@@ -175,12 +188,13 @@ function showStored({ row, spans, metrics }) {
   drawSpans(element("stored-timeline"), spans, start, end);
   element("stored-axis-end").textContent = clock(counted + unknown);
   for (const [state, seconds] of Object.entries({ focused, unfocused: counted - focused, unknown })) {
-    element("stored-times").querySelector(`[data-state="${state}"] dd`).textContent = clock(seconds);
+    element("stored-times").querySelector(`[data-state="${state}"] dd`)?.replaceChildren(clock(seconds));
   }
   element("row").replaceChildren(...Object.entries(row ?? {}).map(([column, value]) => tableRow(column, value)));
-  element("row-of-day").hidden = !((row?.total_time_seconds ?? 0) > counted + 1);
+  element("row-of-day").hidden = Number(row?.total_time_seconds ?? 0) <= counted + 1;
 }
 
+/** @param {string} column @param {string | number | null} value */
 function tableRow(column, value) {
   const row = document.createElement("tr");
   const name = document.createElement("th");
@@ -189,12 +203,12 @@ function tableRow(column, value) {
   const cell = row.appendChild(document.createElement("td"));
   row.prepend(name);
   const shown = cell.appendChild(document.createElement("pre"));
-  shown.textContent = column === "session_data" ? indented(value) : String(value);
+  shown.textContent = column === "session_data" && typeof value === "string" ? indented(value) : String(value);
   cell.dataset.column = column;
   return row;
 }
 
-/** @param {string | null} json */
+/** @param {string} json */
 function indented(json) {
-  return json === null ? "null" : JSON.stringify(JSON.parse(json), null, 2);
+  return JSON.stringify(JSON.parse(json), null, 2);
 }

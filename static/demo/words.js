@@ -2,7 +2,10 @@
 
 export const STATES = { focused: "Focused", unfocused: "Elsewhere", unknown: "Unknown" };
 
-/** Left and right are the camera picture's, which is not mirrored: what is said here holds for both sides. */
+/**
+ * Left and right are the camera picture's, which is not mirrored: what is said here holds for both sides.
+ * @type {Record<string, string>}
+ */
 export const REASONS = {
   on_screen: "Your face and eyes are turned to the screen.",
   on_desk: "You look at the desk, as this activity allows.",
@@ -34,7 +37,7 @@ export const CONNECTIONS = {
   stopped: "",
 };
 
-/** By error type: a title, and what to do next. */
+/** By error type: a title, and what to do next. @type {Record<string, [string, string]>} */
 export const PROBLEMS = {
   CAMERA_PERMISSION_DENIED: [
     "The camera is blocked",
@@ -94,9 +97,12 @@ export const CALIBRATION = {
   },
 };
 
-/** @param {import("../client/calibration.js").CalibrationResult} result */
+/**
+ * @param {import("../client/calibration.js").CalibrationResult} result
+ * @returns {{title: string, text: string, go: string, skip?: string, offer?: string}}
+ */
 export function calibrationWords({ accepted, quality, error_deg: error, message }) {
-  if (!accepted) return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
+  if (!accepted || error === null || quality === "poor") return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
   const degrees = Math.max(1, Math.round(error));
   const worth = {
     good: "As good as a webcam gets.",
