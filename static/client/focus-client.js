@@ -160,15 +160,17 @@ export class FocusClient extends EventTarget {
    * @throws {FocusError}
    */
   async storedSession() {
+    const id = this.focusSessionId;
+    if (id === null) throw new FocusError("SERVER_ERROR", "Nothing is stored.", { code: "focus_session_unknown" });
     const giveUpAt = performance.now() + STORED_WITHIN_MS;
     for (let waitMs = FIRST_STORED_WAIT_MS; ; waitMs *= 2) {
       const last = performance.now() + waitMs > giveUpAt;
       try {
-        const stored = await this.#server.storedSession(this.focusSessionId ?? "");
+        const stored = await this.#server.storedSession(id);
         if (this.state !== "stopped" || stored.ended_at || last) return stored;
       } catch (error) {
         const notYet = error instanceof FocusError && error.code === "focus_session_unknown";
-        if (!notYet || this.focusSessionId === null || last) throw error;
+        if (!notYet || last) throw error;
       }
       await delay(waitMs);
     }

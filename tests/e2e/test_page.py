@@ -1,10 +1,11 @@
 """The server's own page, as a newcomer meets it: consent, Start, the live state, Stop, the stored row."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.conftest import PATIENCE_MS, DemoServer, OpenPage, final_row
 from tests.e2e.demo_page import CAMERA_WITH_SCENES, expect_nothing_old, start, stop
@@ -57,6 +58,27 @@ async def test_it_makes_few_requests(open_page: OpenPage, sqlite_url: str) -> No
             *["POST /demo/token"] * 2,
             "POST /whip",
         ]
+
+
+async def test_a_row_that_is_late_is_asked_for_less_and_less_often(
+    open_page: OpenPage, demo_server: DemoServer
+) -> None:
+    """A database that is behind is not helped by forty questions from each learner of a class that ends."""
+    asked: list[float] = []
+
+    async def answer(route: Route) -> None:
+        asked.append(asyncio.get_running_loop().time())
+        if asked[-1] - asked[0] > 2:
+            await route.continue_()
+        else:
+            await route.fulfill(status=404, json={"code": "focus_session_unknown", "detail": "Not yet."})
+
+    async with open_page() as page:
+        await page.goto(demo_server.url)
+        await start(page)
+        await page.route("**/focus-sessions/*", answer)
+        await stop(page)
+    assert 3 <= len(asked) <= 6
 
 
 async def test_paused_time_is_not_counted(open_page: OpenPage, demo_server: DemoServer) -> None:
