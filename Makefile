@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE_PACKAGES := tests/node/node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
@@ -39,15 +40,23 @@ test: setup test-packages lint ## the whole: Debian packages, linters, types, la
 
 test-packages:
 	scripts/install-test-packages.sh
+	$(MAKE) --no-print-directory $(NODE_PACKAGES)
 
 image-test: setup ## build the container's image without Docker, run it, store a learner in it (about two minutes)
 	scripts/install-test-packages.sh image
 	exec $(BIN)/python -m pytest -q -m image tests/image
 
-lint: setup ## ruff, mypy --strict, the import contracts
+$(NODE_PACKAGES): tests/node/package-lock.json
+	command -v npm >/dev/null || scripts/install-test-packages.sh
+	echo "Installing the locked npm packages of the tests and linters into tests/node"
+	npm ci --prefix tests/node --silent
+	touch $@
+
+lint: setup $(NODE_PACKAGES) ## ruff, mypy --strict, the types of static/, the import contracts
 	scripts/timed.sh "ruff check" $(BIN)/ruff check --quiet .
 	scripts/timed.sh "ruff format --check" $(BIN)/ruff format --check --quiet .
 	scripts/timed.sh "mypy --strict" $(BIN)/mypy --no-error-summary
+	scripts/timed.sh "tsc --checkJs" tests/node/node_modules/.bin/tsc --project tests/node
 	scripts/timed.sh "import contracts" $(BIN)/lint-imports >$(VENV)/lint-imports.log || \
 		{ cat $(VENV)/lint-imports.log; exit 1; }
 

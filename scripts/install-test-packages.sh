@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, PHP, strace) where
-# they are missing and it may, else names the one command that does. Nothing of them is configured or used as a
+# Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, PHP, npm, strace)
+# where they are missing and it may, else names the one command that does. Nothing of them is configured or used as a
 # system service: each test starts its own, in a temporary directory, on a free port. With the argument `image`: what
 # builds the container's image instead.
 set -eu
@@ -8,6 +8,8 @@ PATH="$PATH:/usr/sbin:/sbin"
 
 missing=""
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v firefox-esr >/dev/null || missing="$missing firefox-esr"
+command -v npm >/dev/null || missing="$missing npm"
 command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v turnserver >/dev/null || missing="$missing coturn"

@@ -2,37 +2,42 @@
 
 export const STATES = { focused: "Focused", unfocused: "Elsewhere", unknown: "Unknown" };
 
-/** Left and right are the camera picture's, which is not mirrored: what is said here holds for both sides. */
+/**
+ * Left and right are the camera picture's, which is not mirrored: what is said here holds for both sides.
+ * @type {Record<string, string>}
+ */
 export const REASONS = {
-  on_screen: "Looking at the screen.",
-  on_desk: "Looking at the desk, as this activity allows.",
-  head_turned: "The head is turned away.",
-  looking_left: "The eyes are beside the screen.",
-  looking_right: "The eyes are beside the screen.",
-  looking_up: "The eyes are above the screen.",
-  looking_down: "The eyes are below the screen.",
-  eyes_closed: "The eyes are closed.",
-  no_face: "Nobody is in the picture.",
-  starting: "Getting a first look.",
-  no_frames: "No picture arrives at the moment.",
-  frozen: "The picture stands still.",
+  on_screen: "Your face and eyes are turned to the screen.",
+  on_desk: "You look at the desk, as this activity allows.",
+  head_turned: "Your face is turned away from the screen.",
+  looking_left: "Your eyes are turned beside the screen.",
+  looking_right: "Your eyes are turned beside the screen.",
+  looking_up: "Your eyes are turned above the screen.",
+  looking_down: "Your eyes are turned below the screen.",
+  eyes_closed: "Your eyes are closed.",
+  no_face: "No face is in the picture.",
+  starting: "Waiting for the first picture.",
+  no_frames: "No picture reaches the server at the moment.",
+  frozen: "The picture does not change.",
   low_light: "It is too dark to tell.",
   glare: "Too much light falls on the face to tell.",
   low_contrast: "There is too little contrast to tell.",
   blurred: "The picture is too blurred to tell.",
   too_small: "The face is too far away to tell.",
-  paused: "This time is not counted.",
+  paused: "Paused time counts as unknown, not as elsewhere.",
 };
 
 export const CONNECTIONS = {
   idle: "",
   connecting: "Connecting…",
   live: "Live",
+  paused: "Connected, paused",
+  silent: "Waiting for the server",
   reconnecting: "Connection lost. Trying again…",
   stopped: "",
 };
 
-/** By error type: a title, and what to do next. */
+/** By error type: a title, and what to do next. @type {Record<string, [string, string]>} */
 export const PROBLEMS = {
   CAMERA_PERMISSION_DENIED: [
     "The camera is blocked",
@@ -50,11 +55,32 @@ export const PROBLEMS = {
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
 };
 
+/** While nothing new is known. */
+export const WAITING = {
+  connecting: "This takes a moment.",
+  reconnecting: "The connection was lost and is being made again. Your times so far are safe.",
+};
+
+/** @param {Date | null} since when the last news came @returns {string} */
+export function silenceWords(since) {
+  return since ? `No news from the server since ${timeOfDay(since)}.` : "No news from the server yet.";
+}
+
+/** @param {Date} at @returns {string} */
+export function asOfWords(at) {
+  return `Times as of ${timeOfDay(at)}`;
+}
+
+/** @param {Date} at @returns {string} as the reader's own country writes it */
+function timeOfDay(at) {
+  return at.toLocaleTimeString([], { timeStyle: "medium" });
+}
+
 export const SECOND_FACE = "There is a second face in the picture.";
 
 /** About looking at the dots. */
 export const CALIBRATION = {
-  invitation: "Look at a few dots, and it knows where your screen ends. 12 seconds; you can do without.",
+  invitation: "Optional: look at six dots for 12 seconds, to show where your screen ends.",
   skipped: "Judged as for a usual laptop’s screen.",
   drifted: "You or the camera have moved. The dots set that right.",
   introduction: {
@@ -71,9 +97,12 @@ export const CALIBRATION = {
   },
 };
 
-/** @param {import("./calibration.js").CalibrationResult} result */
+/**
+ * @param {import("../client/calibration.js").CalibrationResult} result
+ * @returns {{title: string, text: string, go: string, skip?: string, offer?: string}}
+ */
 export function calibrationWords({ accepted, quality, error_deg: error, message }) {
-  if (!accepted) return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
+  if (!accepted || error === null || quality === "poor") return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
   const degrees = Math.max(1, Math.round(error));
   const worth = {
     good: "As good as a webcam gets.",

@@ -24,7 +24,8 @@ export class FocusError extends Error {
 
   /** @param {unknown} cause what getUserMedia threw */
   static fromCamera(cause) {
-    const [type, message] = CAMERA_ERRORS[cause?.name] ?? ["CAMERA_ERROR", "The camera could not be opened."];
+    const name = cause instanceof Error ? cause.name : "";
+    const [type, message] = CAMERA_ERRORS[name] ?? ["CAMERA_ERROR", "The camera could not be opened."];
     return new FocusError(type, message, { cause });
   }
 
@@ -48,12 +49,12 @@ export class FocusError extends Error {
   }
 }
 
+/** By the name of the DOMException. @type {Record<string, [FocusErrorType, string]>} */
 const CAMERA_ERRORS = {
   NotAllowedError: ["CAMERA_PERMISSION_DENIED", "The browser was not allowed to use the camera."],
   SecurityError: ["CAMERA_PERMISSION_DENIED", "The browser was not allowed to use the camera."],
   NotFoundError: ["NO_CAMERA", "No camera was found."],
   NotReadableError: ["CAMERA_IN_USE", "The camera is busy in another program or does not answer."],
-  InsecureContextError: ["CAMERA_ERROR", "A browser opens the camera only for pages that come over https."],
 };
 
 /** @param {number} status @returns {[FocusErrorType, string]} */

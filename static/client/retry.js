@@ -1,11 +1,16 @@
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 
-/** Exponential, with jitter: a server that restarts is not met by all of a school at once. */
+/**
+ * Exponential, with jitter: when a server restarts, not all of a school connect in the same second.
+ * @param {number} failures so far
+ * @returns {number} milliseconds
+ */
 export function retryDelay(failures) {
   return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
 }
 
+/** @param {number} milliseconds @returns {Promise<void>} */
 export function delay(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -18,11 +23,11 @@ export function delay(milliseconds) {
 export async function worthTrying(milliseconds, signal) {
   const waited = new AbortController();
   const either = AbortSignal.any([signal, waited.signal]);
-  await new Promise((resolve) => {
+  await /** @type {Promise<void>} */ (new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     either.addEventListener("abort", () => (clearTimeout(timer), resolve()));
-    globalThis.addEventListener("online", resolve, { signal: either });
+    globalThis.addEventListener("online", () => resolve(), { signal: either });
     document.addEventListener("visibilitychange", () => document.hidden || resolve(), { signal: either });
-  });
+  }));
   waited.abort();
 }

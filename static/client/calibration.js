@@ -1,12 +1,12 @@
 import { FocusError } from "./focus-error.js";
 
-/** For so long each dot is shown: the server leaves out the eyes' way to it, and needs a second of rest on it. */
+/** How long each dot is shown. The server ignores the first 0.7 s, in which the eyes move to it; it needs 5 frames. */
 export const DOT_MS = 2_000;
 const ANSWER_TIMEOUT_MS = 5_000;
 
 /**
- * Where to show dots, in shares of the screen: its middle and corners, which draw it, and one more. Each is
- * predicted from the others, which gives the error.
+ * Where to show dots, in shares of the screen. The server finds the screen from the first five, its middle and corners.
+ * The sixth takes no part in that: how far the gaze there is from what the five predict is the error.
  */
 export const CALIBRATION_POINTS = [
   { x: 0.5, y: 0.5 },
@@ -21,7 +21,8 @@ export const CALIBRATION_POINTS = [
  * @typedef {object} CalibrationResult
  * @property {boolean} accepted false: judged as before
  * @property {"good" | "fair" | "poor"} quality
- * @property {number | null} error_deg mean error, in degrees; null where the gaze was not seen to follow
+ * @property {number | null} error_deg the error at the sixth dot, in degrees; without one, the mean error at the five,
+ *   each predicted from the other four; null if the gaze did not follow the dots
  * @property {string} message why it was not accepted, for a person to read
  */
 
@@ -49,7 +50,8 @@ export async function calibrate(client, peer, points, show, signal) {
     setTimeout(() => lost.abort(FocusError.connection("The server did not answer in time.")), ANSWER_TIMEOUT_MS);
     peer.send("calibration_end");
     return await unlessOver(over, (resolve) => {
-      client.addEventListener("calibration", ({ detail }) => resolve(detail), { once: true, signal: over });
+      const answered = (/** @type {Event} */ event) => resolve(/** @type {CustomEvent} */ (event).detail);
+      client.addEventListener("calibration", answered, { once: true, signal: over });
     });
   } catch (error) {
     peer.send("calibration_cancel");

@@ -8,6 +8,7 @@ import { FocusError } from "./focus-error.js";
 export class FocusServer {
   #base;
   #tokenSource;
+  /** @type {string | null} */
   #token = null;
 
   /**
@@ -19,7 +20,11 @@ export class FocusServer {
     this.#tokenSource = tokenSource;
   }
 
-  /** Credentials for relays live for minutes: ask for each connection anew. @returns {Promise<RTCIceServer[]>} */
+  /**
+   * Credentials for relays live for minutes: ask for each connection anew.
+   * @param {AbortSignal} signal
+   * @returns {Promise<RTCIceServer[]>}
+   */
   async iceServers(signal) {
     const response = await this.#fetch("ice-servers", { signal });
     return (await response.json()).iceServers ?? [];
@@ -44,15 +49,20 @@ export class FocusServer {
     return { answer: await response.text(), resource };
   }
 
-  /** Outlives the page; says nothing when the server is gone, which then needs no telling. */
+  /** Is sent even while the page is being closed. A server that cannot be reached needs no telling. @param {URL} resource */
   async disconnect(resource) {
     await this.#fetch(resource, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 
-  /** The row as the platform's database holds it, with all its spans, which the server hands out page by page. */
-  async storedSession(focusSessionId, signal) {
+  /**
+   * The row as the platform's database holds it, with all its spans, which the server hands out page by page.
+   * @param {string} focusSessionId
+   * @returns {Promise<import("./messages.js").StoredSession>}
+   */
+  async storedSession(focusSessionId) {
     const path = new URL(`focus-sessions/${encodeURIComponent(focusSessionId)}`, this.#base);
-    const read = async (page) => (await this.#fetch(page, { signal, cache: "no-store" })).json();
+    /** @param {URL} page */
+    const read = async (page) => (await this.#fetch(page, { cache: "no-store" })).json();
     const stored = await read(path);
     for (let { next } = stored; next; ) {
       const page = await read(new URL(next, path));
@@ -67,6 +77,7 @@ export class FocusServer {
     this.#token = null;
   }
 
+  /** @param {string | URL} path @param {RequestInit} init */
   async #fetch(path, init) {
     let response = await this.#attempt(path, init);
     if (response.status === 401 && typeof this.#tokenSource === "function") {
@@ -77,10 +88,12 @@ export class FocusServer {
     return response;
   }
 
+  /** @param {string | URL} path @param {RequestInit} init */
   async #attempt(path, init) {
     // A token in hand is used without waiting, so that a DELETE can leave while the page is being closed.
     const token = this.#token ?? (await this.#newToken());
-    const headers = { ...init.headers, Authorization: `Bearer ${token}` };
+    const headers = new Headers(init.headers);
+    headers.set("Authorization", `Bearer ${token}`);
     try {
       return await fetch(new URL(path, this.#base), { ...init, headers, credentials: "omit" });
     } catch (cause) {
@@ -90,12 +103,14 @@ export class FocusServer {
   }
 
   async #newToken() {
+    let token = "";
     try {
-      this.#token = typeof this.#tokenSource === "function" ? await this.#tokenSource() : this.#tokenSource;
+      token = typeof this.#tokenSource === "function" ? await this.#tokenSource() : this.#tokenSource;
     } catch (cause) {
+      if (cause instanceof FocusError) throw cause;
       throw new FocusError("TOKEN_ERROR", "No token could be had for this learner.", { retryable: true, cause });
     }
-    if (!this.#token) throw new FocusError("TOKEN_ERROR", "A token is needed to connect.");
-    return this.#token;
+    if (!token) throw new FocusError("TOKEN_ERROR", "A token is needed to connect.");
+    return (this.#token = token);
   }
 }

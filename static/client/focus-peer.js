@@ -16,12 +16,15 @@ export class FocusPeer {
   #control;
   #sender;
   #onMessage;
+  /** @type {URL | null} What stands for the connection at the server. */
   #resource = null;
   #graceTimer = 0;
   #lastMediaTime = -Infinity;
   #lastSent = null;
-  #end;
-  #started;
+  /** @type {(reason: string) => void} */
+  #end = () => {};
+  /** @type {(started: import("./messages.js").TrackingStarted) => void} */
+  #started = () => {};
 
   /**
    * @param {object} parts
@@ -29,14 +32,14 @@ export class FocusPeer {
    * @param {RTCConfiguration} parts.configuration
    * @param {MediaStream} parts.stream
    * @param {import("./round-trip.js").RoundTrip} parts.roundTrip
-   * @param {(message: object) => void} parts.onMessage hears each message of the server's, updates in order
+   * @param {(message: import("./messages.js").ServerMessage) => void} parts.onMessage hears each message of the server's, updates in order
    */
   constructor({ server, configuration, stream, roundTrip, onMessage }) {
     this.#server = server;
     this.#onMessage = onMessage;
     /** @type {Promise<string>} The reason that `tracking_stopped` gives, or `lost` when the connection broke. */
     this.ended = new Promise((resolve) => (this.#end = resolve));
-    /** @type {Promise<object>} Resolves to `tracking_started`. */
+    /** @type {Promise<import("./messages.js").TrackingStarted>} Resolves to `tracking_started`. */
     this.started = new Promise((resolve) => (this.#started = resolve));
 
     this.#connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
@@ -130,10 +133,11 @@ export class FocusPeer {
     this.#connection.close();
   }
 
+  /** @param {{continues?: string | null, consentAt?: string | null, signal: AbortSignal}} intent */
   async #negotiate(intent) {
     // No waiting for candidates: the server learns the browser's addresses from its connectivity checks.
     await this.#connection.setLocalDescription();
-    const { answer, resource } = await this.#server.connect(this.#connection.localDescription.sdp, intent);
+    const { answer, resource } = await this.#server.connect(this.#connection.localDescription?.sdp ?? "", intent);
     this.#resource = resource;
     if (intent.signal.aborted) return this.close();
     await this.#connection.setRemoteDescription({ type: "answer", sdp: answer });
@@ -146,6 +150,7 @@ export class FocusPeer {
     throw FocusError.connection(`The connection ended before it began (${reason}).`);
   }
 
+  /** @param {string} label @param {RTCDataChannelInit} options */
   #channel(label, options) {
     const channel = this.#connection.createDataChannel(label, options);
     channel.addEventListener("message", ({ data }) => this.#heard(data));
@@ -153,21 +158,24 @@ export class FocusPeer {
     return channel;
   }
 
+  /** @param {MediaStream} stream */
   #addVideo(stream) {
     const [track] = stream.getVideoTracks();
     track.contentHint = "motion";
+    /** @type {RTCRtpTransceiverInit} */
     const options = { direction: "sendonly", streams: [stream], sendEncodings: [ENCODING] };
     const transceiver = this.#connection.addTransceiver(track, options);
     preferVp8(transceiver);
     return transceiver.sender;
   }
 
+  /** @param {string} data */
   #heard(data) {
     let message;
     try {
       message = JSON.parse(data);
     } catch {
-      return; // A newer server's business.
+      return; // A newer server may say what this client does not know.
     }
     if (message.type === "tracking_update") {
       if (message.media_time_s < this.#lastMediaTime) return; // overtaken on an unordered channel
@@ -196,6 +204,7 @@ export class FocusPeer {
     await this.#sender.setParameters(parameters).catch(() => {});
   }
 
+  /** @param {RTCRtpEncodingParameters} changes */
   async #setEncoding(changes) {
     const parameters = this.#sender.getParameters();
     parameters.encodings.forEach((encoding) => Object.assign(encoding, changes));
@@ -203,11 +212,12 @@ export class FocusPeer {
   }
 }
 
-/** The codec that every browser has and that costs the server least; the others stay on offer. */
+/** Every browser has VP8, and it costs the server least. The other codecs stay on offer. @param {RTCRtpTransceiver} transceiver */
 function preferVp8(transceiver) {
   const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-  const isVp8 = (codec) => codec.mimeType.toLowerCase() === "video/vp8";
-  if (codecs.some(isVp8)) transceiver.setCodecPreferences([...codecs].sort((a, b) => isVp8(b) - isVp8(a)));
+  const isVp8 = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase() === "video/vp8";
+  const others = codecs.filter((codec) => !isVp8(codec));
+  if (others.length < codecs.length) transceiver.setCodecPreferences([...codecs.filter(isVp8), ...others]);
 }
 
 /** @param {AbortSignal} signal @returns {Promise<never>} */

@@ -1,7 +1,6 @@
-import { CALIBRATION_POINTS, DOT_MS } from "./calibration.js";
+import { CALIBRATION_POINTS, DOT_MS } from "../focus-client.js";
+import { element } from "./element.js";
 import { CALIBRATION, calibrationWords } from "./words.js";
-
-const element = (id) => document.getElementById(id);
 
 /** The offer to look at dots, beneath the camera's picture, and the dots themselves, over the whole screen. */
 export class CalibrationView {
@@ -10,9 +9,10 @@ export class CalibrationView {
   /** Ends the dots that are being shown. */
   #run = new AbortController();
   /** What the overlay's first button does. */
+  /** @type {() => Promise<void>} */
   #next = () => this.#begin();
 
-  /** @param {() => import("./focus-client.js").FocusClient} client the one that runs now */
+  /** @param {() => import("../client/focus-client.js").FocusClient | null} client the one that runs now */
   constructor(client) {
     this.#client = client;
     this.#overlay.style.setProperty("--dot-time", `${DOT_MS}ms`);
@@ -46,11 +46,12 @@ export class CalibrationView {
     if (this.#overlay.hidden) return;
     this.#overlay.hidden = true;
     setInert(false);
-    // Until it is left, nothing outside can have the focus.
+    // Until full screen is left, nothing outside can have the keyboard. Where the page has moved on, this is hidden.
     if (document.fullscreenElement) await document.exitFullscreen().catch(() => {});
-    if (document.activeElement === document.body) element("calibrate").focus({ preventScroll: true });
+    element("calibrate").focus({ preventScroll: true });
   }
 
+  /** @param {string} text */
   #offer(text) {
     element("calibration-text").textContent = text;
     element("calibrate-skip").hidden = true;
@@ -71,17 +72,17 @@ export class CalibrationView {
     dot.hidden = false;
     this.#overlay.focus();
     try {
-      const result = await this.#client().calibrate(CALIBRATION_POINTS, (point) => place(dot, point), {
-        signal: run.signal,
-      });
+      const { signal } = run;
+      const result = await this.#client()?.calibrate(CALIBRATION_POINTS, (point) => place(dot, point), { signal });
+      if (!result) return;
       const words = calibrationWords(result);
       this.#say(words);
       if (result.accepted) {
-        this.#offer(words.offer);
+        this.#offer(words.offer ?? "");
         this.#next = () => this.close();
       }
     } catch (error) {
-      if (!run.signal.aborted) this.#say({ ...CALIBRATION.failed, text: error.message });
+      if (!run.signal.aborted) this.#say({ ...CALIBRATION.failed, text: messageOf(error) });
     } finally {
       if (run === this.#run) dot.hidden = true;
     }
@@ -101,12 +102,17 @@ export class CalibrationView {
   }
 }
 
-/** @param {boolean} inert whether what lies behind the dots is out of reach */
-function setInert(inert) {
-  for (const behind of document.querySelectorAll("body > header, body > main")) behind.inert = inert;
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : "";
 }
 
-/** The animation begins anew with each dot. */
+/** @param {boolean} inert whether what lies behind the dots is out of reach */
+function setInert(inert) {
+  for (const behind of document.querySelectorAll("body > header, body > main")) behind.toggleAttribute("inert", inert);
+}
+
+/** The animation begins anew with each dot. @param {HTMLElement} dot @param {{x: number, y: number}} point */
 function place(dot, { x, y }) {
   dot.style.left = `${100 * x}%`;
   dot.style.top = `${100 * y}%`;

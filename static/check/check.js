@@ -1,56 +1,65 @@
-import { Camera } from "./camera.js";
-import { FocusError } from "./focus-error.js";
-import { FocusServer } from "./focus-server.js";
+import { findAccess } from "../demo/access.js";
+import { element } from "../demo/element.js";
+import { Camera, FocusError, FocusServer } from "../focus-client.js";
 
 /** A relay that takes longer would not carry a lesson. */
 const GATHERING_TIMEOUT_MS = 8_000;
 const CONNECT_TIMEOUT_MS = 15_000;
+/** @type {Record<string, (url: string) => boolean>} */
 const RELAYS = { "turn-udp": isTurn("turn", "udp"), "turn-tcp": isTurn("turn", "tcp"), "turn-tls": isTurn("turns", "tcp") };
 
 /**
- * What one look found.
+ * What one test found.
  *
  * @typedef {object} Finding
  * @property {"ok" | "warn" | "fail" | "skip"} outcome
  * @property {string} detail one sentence for the learner
  */
 
-document.getElementById("run").addEventListener("click", async ({ target }) => {
-  target.disabled = true;
-  const verdict = document.getElementById("verdict");
+const button = element("run", HTMLButtonElement);
+button.addEventListener("click", async () => {
+  button.disabled = true;
+  const verdict = element("verdict");
   verdict.textContent = "";
   document.querySelectorAll(".checks li").forEach((item) => show(item.id, { outcome: "", detail: "" }));
   const found = await lookAtEverything();
   const { outcome, text } = judge(found);
   verdict.dataset.outcome = outcome;
   verdict.textContent = text;
-  target.textContent = "Check again";
-  target.disabled = false;
-  // Disabled, it has lost the keyboard.
-  if (document.activeElement === document.body) target.focus({ preventScroll: true });
+  button.textContent = "Check again";
+  button.disabled = false;
+  // While it was disabled, it could not keep the keyboard's focus.
+  if (document.activeElement === document.body) button.focus({ preventScroll: true });
 });
 
 /** @returns {Promise<Record<string, Finding>>} by the id of the page's list item */
 async function lookAtEverything() {
   const server = new FocusServer(".", token);
+  /** @type {Record<string, Finding>} */
   const found = {};
-  const look = async (id, check) => {
+  const look = async (/** @type {string} */ id, /** @type {() => Promise<Finding>} */ check) => {
     show(id, { outcome: "running", detail: "" });
     found[id] = await check().catch((error) => ({ outcome: "fail", detail: error.message }));
     show(id, found[id]);
   };
 
   await look("camera", lookAtCamera);
+  /** @type {RTCIceServer[]} */
   let iceServers = [];
   await look("server", async () => {
     iceServers = await server.iceServers(AbortSignal.timeout(CONNECT_TIMEOUT_MS));
     return { outcome: "ok", detail: "The server answers and lets this page in." };
   });
   const urls = iceServers.flatMap((entry) => [entry.urls].flat().map((url) => ({ ...entry, urls: url })));
-  const wanted = (isWanted) => urls.find((entry) => isWanted(entry.urls));
+  const none = found.server.outcome === "ok" ? "The server offers none." : "Only the server knows whether there is one.";
+  /** @type {(type: "srflx" | "relay", isWanted: (url: string) => boolean) => Promise<Finding>} */
+  const reach = async (type, isWanted) => {
+    const iceServer = urls.find((entry) => isWanted(entry.urls));
+    return iceServer ? lookForCandidate(type, iceServer) : { outcome: "skip", detail: none };
+  };
   await Promise.all([
-    look("stun", () => lookForCandidate("srflx", wanted((url) => url.startsWith("stun:")))),
-    ...Object.entries(RELAYS).map(([id, isWanted]) => look(id, () => lookForCandidate("relay", wanted(isWanted)))),
+    look("stun", () => reach("srflx", (url) => url.startsWith("stun:"))),
+    ...Object.entries(RELAYS).map(([id, isWanted]) => look(id, () => reach("relay", isWanted))),
   ]);
   await look("channel", () => lookAtConnection(server, iceServers));
   return found;
@@ -61,7 +70,7 @@ async function lookAtCamera() {
   const camera = new Camera();
   try {
     await camera.open();
-    const { width, height, frameRate } = camera.track.getSettings();
+    const { width = 0, height = 0, frameRate = 0 } = camera.track?.getSettings() ?? {};
     const detail = `${width} × ${height}, ${Math.round(frameRate)} pictures a second.`;
     return height < 480 ? { outcome: "warn", detail: `${detail} Eyes are hard to see in so few pixels.` } : { outcome: "ok", detail };
   } finally {
@@ -73,11 +82,10 @@ async function lookAtCamera() {
  * Whether a STUN or TURN server gives an address, and how soon.
  *
  * @param {"srflx" | "relay"} type
- * @param {RTCIceServer | undefined} iceServer
+ * @param {RTCIceServer & {urls: string}} iceServer
  * @returns {Promise<Finding>}
  */
 async function lookForCandidate(type, iceServer) {
-  if (!iceServer) return { outcome: "skip", detail: "The server offers none." };
   const address = iceServer.urls.replace(/^\w+:|\?.*$/g, "");
   const connection = new RTCPeerConnection({
     iceServers: [iceServer],
@@ -86,7 +94,7 @@ async function lookForCandidate(type, iceServer) {
   try {
     connection.createDataChannel("check");
     const started = performance.now();
-    await new Promise((resolve, reject) => {
+    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
       let why = "no answer";
       const giveUp = () => reject(new Error(`${address} is out of reach: ${why}.`));
       setTimeout(giveUp, GATHERING_TIMEOUT_MS);
@@ -99,7 +107,7 @@ async function lookForCandidate(type, iceServer) {
         else if (candidate === null) giveUp();
       });
       connection.setLocalDescription().catch(reject);
-    });
+    }));
     return { outcome: "ok", detail: `${address} answers in ${Math.round(performance.now() - started)} ms.` };
   } finally {
     connection.close();
@@ -121,7 +129,7 @@ async function lookAtConnection(server, iceServers) {
     connection.addTransceiver("video", { direction: "sendonly" });
     const channel = connection.createDataChannel("control");
     await connection.setLocalDescription();
-    const connected = await server.connect(connection.localDescription.sdp, { signal });
+    const connected = await server.connect(connection.localDescription?.sdp ?? "", { signal });
     resource = connected.resource;
     await connection.setRemoteDescription({ type: "answer", sdp: connected.answer });
     await new Promise((resolve, reject) => {
@@ -137,6 +145,7 @@ async function lookAtConnection(server, iceServers) {
   }
 }
 
+/** @param {RTCPeerConnection} connection @returns {Promise<{relayed: boolean, roundTripMs: number}>} */
 async function path(connection) {
   const reports = await connection.getStats();
   for (const report of reports.values()) {
@@ -168,28 +177,28 @@ function judge(found) {
   return { outcome: "ok", text: "Lessons work here." };
 }
 
+/** @param {string} id @param {{outcome: string, detail: string}} finding or what stands there before there is one */
 function show(id, { outcome, detail }) {
-  const item = document.getElementById(id);
+  const item = element(id);
   item.dataset.outcome = outcome;
-  item.querySelector(".detail").textContent = detail;
+  item.querySelector(".detail")?.replaceChildren(detail);
 }
 
-/** From the address's fragment (`/check#token=…`), which no server or log ever sees; or, in demo mode, a fresh one. */
+/** @returns {Promise<string>} @throws {FocusError} */
 async function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) return given;
-  const response = await fetch("demo/token", { method: "POST" });
-  if (!response.ok) throw new FocusError("TOKEN_ERROR", "Open this page from the course: its address then carries a permission.");
-  return (await response.json()).token;
+  const access = await findAccess();
+  if (!access) throw new FocusError("TOKEN_ERROR", "Open this page from your course: its address then carries a permission.");
+  return access.token();
 }
 
-/** @returns {(url: string) => boolean} */
+/** @param {string} scheme @param {string} transport @returns {(url: string) => boolean} */
 function isTurn(scheme, transport) {
   const byDefault = scheme === "turns" ? "tcp" : "udp";
   return (url) =>
     url.startsWith(`${scheme}:`) && (new URLSearchParams(url.split("?")[1]).get("transport") ?? byDefault) === transport;
 }
 
+/** @param {string} sentence */
 function lower(sentence) {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -1,5 +1,6 @@
 /** Notes when each encoded frame is handed to the packetiser, and passes the frame on untouched. */
-self.onrtctransform = ({ transformer }) => {
+addEventListener("rtctransform", (event) => {
+  const { transformer } = /** @type {any} RTCTransformEvent, which the DOM types lack */ (event);
   const clock = new TransformStream({
     transform(frame, controller) {
       controller.enqueue(frame);
@@ -8,6 +9,6 @@ self.onrtctransform = ({ transformer }) => {
     },
   });
   transformer.readable.pipeThrough(clock).pipeTo(transformer.writable).catch(() => {});
-};
+});
 
 self.postMessage("ready");

@@ -40,9 +40,10 @@ export class Timeline {
     this.#axis.end.textContent = clock(to);
   }
 
+  /** @param {number} mediaTime @param {Span["state"]} state */
   #append(mediaTime, state) {
     const last = this.#spans.at(-1);
-    if (last?.state === state) last.end_s = mediaTime;
+    if (last && last.state === state) last.end_s = mediaTime;
     else this.#spans.push({ start_s: last?.end_s ?? mediaTime, end_s: mediaTime, state });
   }
 
@@ -54,11 +55,11 @@ export class Timeline {
 
 /** @param {HTMLElement} element @param {Span[]} spans @param {number} from @param {number} to both in seconds */
 export function drawSpans(element, spans, from, to) {
-  const percent = (seconds) => `${(100 * seconds) / (to - from)}%`;
+  const percent = (/** @type {number} */ seconds) => `${(100 * seconds) / (to - from)}%`;
   while (element.childElementCount < spans.length) element.append(document.createElement("span"));
-  while (element.childElementCount > spans.length) element.lastElementChild.remove();
+  while (element.childElementCount > spans.length) element.lastElementChild?.remove();
   spans.forEach(({ start_s, end_s, state }, index) => {
-    const mark = element.children[index];
+    const mark = /** @type {HTMLElement} */ (element.children[index]);
     const start = Math.max(start_s, from);
     mark.dataset.state = state;
     mark.style.left = percent(start - from);
@@ -67,6 +68,7 @@ export function drawSpans(element, spans, from, to) {
   element.setAttribute("aria-label", inWords(spans, from));
 }
 
+/** @param {Span[]} spans @param {number} from in seconds */
 function inWords(spans, from) {
   const seconds = { focused: 0, unfocused: 0, unknown: 0 };
   for (const { start_s, end_s, state } of spans) seconds[state] += end_s - Math.max(start_s, from);

@@ -12,10 +12,14 @@ const NETWORK_POLL_MS = 2000;
  * server gives back in the update. Browsers without it get an estimate: the network's part and the server's, added up.
  */
 export class RoundTrip {
+  /** @type {Worker | null} */
   #worker = null;
   #closed = false;
+  /** When each frame left, by its RTP timestamp. @type {Map<number, number>} */
   #sentAt = new Map();
+  /** @type {number[]} */
   #measured = [];
+  /** @type {number | null} */
   #networkMs = null;
   #polledAt = -Infinity;
 
@@ -63,7 +67,10 @@ export class RoundTrip {
     this.#sentAt.clear();
   }
 
-  /** @returns {number | null} null for what answers no frame, and for a frame that was asked about before */
+  /**
+   * @param {number} rtpTimestamp
+   * @returns {number | null} null for what answers no frame, and for a frame that was asked about before
+   */
   #measure(rtpTimestamp) {
     const sentAt = this.#sentAt.get(rtpTimestamp);
     if (sentAt === undefined) return null;
@@ -74,15 +81,18 @@ export class RoundTrip {
     return elapsed;
   }
 
+  /** @param {import("./focus-peer.js").FocusPeer | null} peer */
   async #pollNetwork(peer) {
     if (performance.now() - this.#polledAt < NETWORK_POLL_MS) return;
     this.#polledAt = performance.now();
     this.#networkMs = (await peer?.networkRoundTrip()) ?? null;
   }
 
+  /** @param {{rtpTimestamp: number, sentAt: number}} frame */
   #sent({ rtpTimestamp, sentAt }) {
     this.#sentAt.set(rtpTimestamp, sentAt);
-    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(this.#sentAt.keys().next().value);
+    const [oldest] = this.#sentAt.keys();
+    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(oldest);
   }
 }
 
@@ -91,7 +101,7 @@ async function startWorker() {
   const script = new URL("./frame-clock-worker.js", import.meta.url);
   const sameOrigin = script.origin === location.origin;
   // A worker has to come from the page's own origin; one line of it may import the rest from another.
-  const url = sameOrigin ? script : URL.createObjectURL(moduleBlob(script));
+  const url = sameOrigin ? script.href : URL.createObjectURL(moduleBlob(script));
   const worker = new Worker(url, { type: "module" });
   try {
     await new Promise((resolve, reject) => {

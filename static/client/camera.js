@@ -33,11 +33,11 @@ export class Camera extends EventTarget {
       throw new FocusError("CAMERA_ERROR", "The camera was turned off.");
     }
     this.stream = new MediaStream();
-    this.#adopt(opened);
+    this.#adopt(this.stream, opened);
     return this.stream;
   }
 
-  /** Resolves as soon as frames can be expected. */
+  /** Resolves as soon as frames can be expected. @param {AbortSignal} signal */
   async whenUsable(signal) {
     while (!this.usable) await nextEvent(this, "back", signal);
   }
@@ -48,11 +48,12 @@ export class Camera extends EventTarget {
     this.stream = null;
   }
 
-  #adopt(opened) {
+  /** @param {MediaStream} stream @param {MediaStream} opened whose track is to be the stream's */
+  #adopt(stream, opened) {
     const [track] = opened.getVideoTracks();
     const { signal } = this.#open;
-    this.stream.getTracks().forEach((old) => this.stream.removeTrack(old));
-    this.stream.addTrack(track);
+    stream.getTracks().forEach((old) => stream.removeTrack(old));
+    stream.addTrack(track);
     track.addEventListener("unmute", () => this.dispatchEvent(new Event("back")), { signal });
     track.addEventListener("ended", () => this.#lost(), { signal, once: true });
   }
@@ -64,9 +65,9 @@ export class Camera extends EventTarget {
     const tryAgain = async () => {
       try {
         const opened = await requestVideo();
-        if (signal.aborted || reopened.signal.aborted) return opened.getTracks().forEach((track) => track.stop());
+        if (!this.stream || reopened.signal.aborted) return opened.getTracks().forEach((track) => track.stop());
         reopened.abort();
-        this.#adopt(opened);
+        this.#adopt(this.stream, opened);
         this.dispatchEvent(new Event("back"));
       } catch {
         // Not yet: the next change of devices asks again.
@@ -81,13 +82,13 @@ export class Camera extends EventTarget {
 /** @returns {Promise<MediaStream>} @throws {FocusError} */
 async function requestVideo() {
   const devices = navigator.mediaDevices;
-  if (!devices?.getUserMedia) throw FocusError.fromCamera({ name: "InsecureContextError" });
+  if (!devices?.getUserMedia) throw new FocusError("CAMERA_ERROR", "A browser opens the camera only for pages that come over https.");
   try {
     return await devices.getUserMedia({
       video: { ...PICTURE, frameRate: { ideal: FRAMES_PER_SECOND, max: FRAMES_PER_SECOND } },
     });
   } catch (error) {
-    if (error.name !== "OverconstrainedError") throw FocusError.fromCamera(error);
+    if (!(error instanceof Error) || error.name !== "OverconstrainedError") throw FocusError.fromCamera(error);
   }
   try {
     // A camera that knows one rate only: the encoder's own cap does the rest.
@@ -97,16 +98,13 @@ async function requestVideo() {
   }
 }
 
-/** @param {EventTarget} target @param {string} type @param {AbortSignal} signal */
+/** @param {EventTarget} target @param {string} type @param {AbortSignal} signal @returns {Promise<Event>} */
 export function nextEvent(target, type, signal) {
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const heard = new AbortController();
-    const end = (settle) => (value) => {
-      heard.abort();
-      settle(value);
-    };
-    target.addEventListener(type, end(resolve), { signal: heard.signal });
-    signal?.addEventListener("abort", end(() => reject(signal.reason)), { signal: heard.signal });
+    const once = { signal: heard.signal };
+    target.addEventListener(type, (event) => (heard.abort(), resolve(event)), once);
+    signal.addEventListener("abort", () => (heard.abort(), reject(signal.reason)), once);
   });
 }
