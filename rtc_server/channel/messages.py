@@ -186,14 +186,6 @@ CLIENT_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
 
 def metrics_of(totals: Totals, state: FocusState) -> Metrics:
     """Seconds are rounded to milliseconds so that focused + unfocused = total holds on the wire too."""
-    focused, unfocused = round(totals.focused_s, 3), round(totals.unfocused_s, 3)
-    return Metrics(
-        focused_time=focused,
-        unfocused_time=unfocused,
-        unknown_time=round(totals.unknown_s, 3),
-        total_time=round(focused + unfocused, 3),
-        focus_percentage=round(totals.focus_percentage, 1),
-        focus_sessions=totals.focus_sessions,
-        unfocus_sessions=totals.unfocus_sessions,
-        current_state=state,
-    )
+    metrics = totals.metrics()
+    metrics["focus_percentage"] = round(totals.focus_percentage, 1)
+    return Metrics(**metrics, current_state=state)

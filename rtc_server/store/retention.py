@@ -115,7 +115,7 @@ async def keep_expiring(
         try:
             removed += await expire(engine, older_than, with_platform_rows=with_platform_rows)
         except StoreUnavailable:
-            log.warning("the database is away: what is too old is removed later")
+            log.warning("the database does not answer: what is too old is removed later")
         if removed != Removed():
             log.info(
                 "removed what was too old",

@@ -118,7 +118,7 @@ def test_a_flawed_picture_is_unknown_and_moves_nothing_else(quality: ImageQualit
         (Reason.LOOKING_LEFT, 1.95),
     ]
     totals = tracker.snapshot().totals
-    assert (totals.focus_sessions, totals.unfocus_sessions) == (1, 1)
+    assert (totals.focused_stretches, totals.unfocused_stretches) == (1, 1)
 
 
 def test_a_highlight_on_a_face_is_no_glare() -> None:
@@ -302,7 +302,7 @@ def test_live_totals_only_grow_and_always_add_up() -> None:
     tracker, before = FocusTracker(), Totals()
     for observation in acted((2, SCREEN), (0.2, CLOSED), (2, LEFT), (0.1, SCREEN), (2, LEFT), (2, ()), (1, SCREEN)):
         said: FocusSnapshot = tracker.observe(observation)
-        for name in ("focused_s", "unfocused_s", "unknown_s", "focus_sessions", "unfocus_sessions"):
+        for name in ("focused_s", "unfocused_s", "unknown_s", "focused_stretches", "unfocused_stretches"):
             assert getattr(said.totals, name) >= getattr(before, name)
         assert 0 <= said.confidence <= 1
         before = said.totals

@@ -287,7 +287,7 @@ async def test_files_that_cannot_be_written_cost_nothing_but_themselves(
                 await writer.settle(one.focus_session_id)
     newest = record(one.focus_session_id, span(0, 60))
     writer.put(newest)
-    await until(lambda: any(one.getMessage() == "the database is back" for one in caplog.records))
+    await until(lambda: any(one.getMessage() == "the database answers again" for one in caplog.records))
     assert await stored(opened, one) == newest
     said = [vars(one)["cause"] for one in caplog.records if "written to the spool either" in one.getMessage()]
     assert said == ["EEXIST"]
