@@ -8,10 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
 DIST := dist
+MODULES := rtc_server/focus/*
+TESTS := tests/focus
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-packages image-test lint docs bench dist fuzz lock clean
+.PHONY: help setup run check test test-packages image-test lint docs bench dist fuzz mutate lock clean
 .SILENT:
 
 help: ## list these targets
@@ -72,6 +74,9 @@ dist: setup ## build the wheel into dist/
 fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; the test run gives it 60
 	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"
 	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) RTC_FUZZ_SEED=$(FUZZ_SEED) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
+
+mutate: setup ## list the changes to MODULES that none of TESTS notices (mutmut; a second for each)
+	scripts/mutate.sh $(VENV) "$(MODULES)" "$(TESTS)"
 
 COMPILE = $$tools/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet

@@ -321,3 +321,30 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 def test_a_policy_says_its_name_and_version() -> None:
     assert str(FocusTracker().policy) == "reading/1"
+
+
+def test_silence_before_the_first_frame_is_unknown_from_the_start() -> None:
+    tracker = FocusTracker()
+    tracker.silence(1.0)
+    said = tracker.silence(3.0)
+    assert (said.state, said.reason, said.totals.unknown_s) == (FocusState.UNKNOWN, Reason.NO_FRAMES, 3.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 3.0)]
+
+
+def test_silence_in_a_pause_is_the_pause() -> None:
+    tracker = FocusTracker()
+    tracker.observe(seen(0.0, SCREEN))
+    tracker.pause(1.0)
+    assert tracker.snapshot().reason is Reason.PAUSED
+    assert tracker.silence(4.0).reason is Reason.PAUSED
+    tracker.resume(6.0)
+    assert tracker.snapshot().reason is Reason.NO_FRAMES
+    tracker.silence(7.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 1.0), (Reason.PAUSED, 5.0), (Reason.NO_FRAMES, 1.0)]
+
+
+def test_a_pause_before_the_first_frame_is_the_pause() -> None:
+    tracker = FocusTracker()
+    tracker.pause(1.0)
+    tracker.resume(3.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 1.0), (Reason.PAUSED, 2.0)]

@@ -343,15 +343,16 @@ def test_a_keyframe_far_ahead_of_its_stream_is_given_up(
 def test_a_keyframe_that_goes_no_further_is_given_up_and_another_asked_for(
     assembler: FrameAssembler, sender: Vp8Sender
 ) -> None:
-    push(assembler, sender.frame(3, keyframe=True).packets[:1], 0.0)
-    assert assembler.advance(STALLED_S - 0.01) == []
-    assert assembler.feedback(STALLED_S - 0.01) is None, "the rest may be on its way"
-    assert assembler.advance(STALLED_S) == []
-    feedback = assembler.feedback(STALLED_S)
+    came = 70.0
+    push(assembler, sender.frame(3, keyframe=True).packets[:1], came)
+    assert assembler.advance(came + STALLED_S - 0.01) == []
+    assert assembler.feedback(came + STALLED_S - 0.01) is None, "the rest may be on its way"
+    assert assembler.advance(came + STALLED_S) == []
+    feedback = assembler.feedback(came + STALLED_S)
     assert feedback is not None
     assert feedback.keyframe
     keyframe = sender.frame(2, keyframe=True)
-    assert contents(push(assembler, keyframe.packets, STALLED_S + 0.1)) == [keyframe.data]
+    assert contents(push(assembler, keyframe.packets, came + STALLED_S + 0.1)) == [keyframe.data]
 
 
 # -- in virtual time
@@ -411,6 +412,7 @@ def test_the_first_packet_of_a_keyframe_is_asked_for_too(assembler: FrameAssembl
     assembler.feedback(0.0)
     keyframe = sender.frame(3, keyframe=True)
     push(assembler, keyframe.packets[1:], 0.1)
+    assembler.advance(0.1)
     feedback = assembler.feedback(0.1)
     assert feedback is not None
     assert feedback.missing == (keyframe.packets[0].sequence,)

@@ -20,6 +20,37 @@ def test_it_goes_on_past_the_wrap() -> None:
     assert clock.at(45_000, 1.0) == 1.0
 
 
+def test_it_goes_on_over_several_wraps() -> None:
+    clock = MediaClock()
+    times = [clock.at(frame * 2**30 % 2**32, frame * 2**30 / 90_000) for frame in range(13)]
+    assert times == pytest.approx([frame * 2**30 / 90_000 for frame in range(13)])
+
+
+def test_a_frame_that_comes_behind_its_successor_moves_nothing() -> None:
+    clock = MediaClock()
+    clock.at(0, 0.0)
+    assert clock.at(90_000, 1.0) == 1.0
+    assert clock.at(84_000, 1.01) == 1.0, "media time does not run back"
+    assert clock.at(96_000, 1.06) == pytest.approx(96_000 / 90_000), "and what came late shifts nothing that follows"
+
+
+def test_up_to_its_bounds_the_sender_is_believed() -> None:
+    ahead, behind = MediaClock(), MediaClock()
+    ahead.at(0, 0.0)
+    behind.at(0, 0.0)
+    assert ahead.at(round(90_000 * (1 + MAX_AHEAD_S)), 1.0) == 1 + MAX_AHEAD_S
+    assert behind.at(90_000, 1 + MAX_BEHIND_S) == 1.0
+
+
+@pytest.mark.parametrize("jump", [90_000 * 60, -90_000 * 60])
+def test_each_of_several_jumps_earns_nothing(jump: int) -> None:
+    clock = MediaClock()
+    clock.at(0, 0.0)
+    for second in range(1, 6):
+        assert clock.at((second * (90_000 + jump)) % 2**32, second) == pytest.approx(second)
+    assert clock.at((5 * (90_000 + jump) + 45_000) % 2**32, 5.6) == pytest.approx(5.5), "and then it is believed again"
+
+
 @pytest.mark.parametrize("jump", [90_000 * 3600, 2**31 - 1, -90_000 * 3600, 2**31])
 def test_a_jump_earns_nothing(jump: int) -> None:
     clock = MediaClock()

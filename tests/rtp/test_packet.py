@@ -22,6 +22,31 @@ def test_a_plain_header() -> None:
     assert parse_header(packet.serialize()) == (0xDEADBEEF, 97, True, 65535, 2**32 - 1, b"payload")
 
 
+@pytest.mark.parametrize("payload_type", [0, 127])
+@pytest.mark.parametrize("marker", [0, 1])
+def test_the_marker_is_one_bit_and_the_payload_type_the_others(payload_type: int, marker: int) -> None:
+    packet = RtpPacket(payload_type=payload_type, marker=marker, payload=b"payload").serialize()
+    assert parse_header(packet) == (0, payload_type, bool(marker), 0, 0, b"payload")
+
+
+@pytest.mark.parametrize(
+    ("packet", "payload"),
+    [
+        (b"\x80" + bytes(11), b""),
+        (b"\x81" + bytes(15) + b"after a CSRC", b"after a CSRC"),
+        (b"\x90" + bytes(15), b""),
+        (b"\x90" + bytes(13) + b"\x00\x01" + bytes(4) + b"after a word", b"after a word"),
+        (b"\x90" + bytes(13) + b"\x01\x00" + bytes(1024) + b"after 256", b"after 256"),
+        (b"\xa0" + bytes(11) + b"data\x00\x02", b"data"),
+    ],
+    ids=["header alone", "CSRC", "empty extension", "extension", "long extension", "padding"],
+)
+def test_what_stands_before_and_behind_the_payload_is_left_out(packet: bytes, payload: bytes) -> None:
+    header = parse_header(packet)
+    assert header is not None
+    assert header[5] == payload
+
+
 def test_csrcs_extensions_and_padding_are_skipped() -> None:
     packet = RtpPacket(payload_type=97, payload=b"payload")
     packet.csrc = [1, 2]
@@ -118,6 +143,19 @@ def test_aggregated_h264_units() -> None:
     assert payload.starts_keyframe
 
 
+@pytest.mark.parametrize(("unit", "keyframe"), [(b"\x65", True), (b"\x67", True), (b"\x68", False), (b"\x41", False)])
+def test_an_aggregate_starts_a_keyframe_with_a_keyframe_or_its_parameters(unit: bytes, keyframe: bool) -> None:
+    payload = parse_payload("h264", b"\x78\x00\x01" + unit)
+    assert payload.starts_frame
+    assert payload.starts_keyframe is keyframe
+
+
+@pytest.mark.parametrize("length", [255, 256, 300])
+def test_a_unit_of_an_aggregate_may_be_long(length: int) -> None:
+    unit = b"\x65" + bytes(length - 1)
+    assert parse_payload("h264", b"\x78" + length.to_bytes(2, "big") + unit).data == START + unit
+
+
 @pytest.mark.parametrize("data", [b"\x78", b"\x78\x00", b"\x78\x00\x05ab", b"\x78\x00\x00"])
 def test_a_cut_aggregate(data: bytes) -> None:
     with pytest.raises(PayloadMalformed):
@@ -131,7 +169,19 @@ def test_a_fragmented_h264_unit() -> None:
     payloads = [parse_payload("h264", fragment) for fragment in fragments]
     assert b"".join(payload.data for payload in payloads) == START + unit
     assert [payload.starts_frame for payload in payloads] == [True] + [False] * (len(payloads) - 1)
-    assert payloads[0].starts_keyframe
+    assert [payload.starts_keyframe for payload in payloads] == [True] + [False] * (len(payloads) - 1)
+
+
+@pytest.mark.parametrize("kind", [1, 23])
+def test_the_first_and_the_last_kind_of_a_single_unit(kind: int) -> None:
+    assert parse_payload("h264", bytes([kind]) + b"data").data == START + bytes([kind]) + b"data"
+
+
+@pytest.mark.parametrize("importance", [0x00, 0x20, 0x60])
+def test_a_fragmented_unit_keeps_its_importance(importance: int) -> None:
+    payload = parse_payload("h264", bytes([importance | 28, 0x80 | 1]) + b"slice")
+    assert payload.data == START + bytes([importance | 1]) + b"slice"
+    assert not payload.starts_keyframe
 
 
 @pytest.mark.parametrize("kind", [0, 25, 26, 27, 29, 30, 31])
