@@ -10,11 +10,10 @@ from aiortc.rtp import (
     RTCP_PSFB_PLI,
     RTCP_RTPFB,
     RTCP_RTPFB_NACK,
-    RtcpPacket,
+    RTCP_SR,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
-    RtcpSrPacket,
     clamp_packets_lost,
     pack_remb_fci,
     pack_rtcp_packet,
@@ -28,6 +27,13 @@ from rtc_server.peer.rtp import parse_header
 
 STREAM_IDLE_S = 1.0
 """A new SSRC takes over once the old one has been silent for so long."""
+MAX_RTCP_PARTS = 8
+"""Of one compound packet, in which a sender report comes first (RFC 3550, 6.1). Three hundred fit into it."""
+
+_RTCP_VERSION = 2
+_SENDER_INFO = struct.Struct("!BBHLQ")
+"""The beginning of a sender report (RFC 3550, 6.4.1): version and count, type, length in words less one, SSRC, and NTP
+time."""
 
 
 @dataclass(slots=True)
@@ -81,15 +87,21 @@ class MediaReceiver:
         return frames
 
     def rtcp(self, packet: bytes, now: float) -> None:
-        """Take one decrypted compound packet."""
-        try:
-            parts = RtcpPacket.parse(packet)
-        except (ValueError, struct.error, IndexError):
+        """Take one decrypted compound packet, of which only the stream's own sender report is read."""
+        if self._stream is None:
             return
-        for part in parts:
-            if isinstance(part, RtcpSrPacket) and self._stream is not None and part.ssrc == self._stream.ssrc:
-                self._stream.report = (part.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
+        position = 0
+        for _ in range(MAX_RTCP_PARTS):
+            if position + _SENDER_INFO.size > len(packet):
+                break
+            first, kind, words, ssrc, ntp_timestamp = _SENDER_INFO.unpack_from(packet, position)
+            if first >> 6 != _RTCP_VERSION:
+                break
+            if kind == RTCP_SR and ssrc == self._stream.ssrc:
+                self._stream.report = ntp_timestamp >> 16 & 0xFFFFFFFF
                 self._stream.reported = now
+                break
+            position += 4 + 4 * words
 
     def advance(self, now: float) -> list[EncodedFrame]:
         """Time has passed: gives up gaps, repeats requests. Returns frames that this sets free."""
