@@ -125,6 +125,37 @@ async def test_dtls_waits_in_no_unbounded_queue(live: Live) -> None:
     await live.goes_on()
 
 
+async def send_bundled(live: Live, packets: list[bytes]) -> None:
+    """DTLS records of these, in one datagram."""
+    ssl = live.client_dtls._ssl
+    records = []
+    for packet in packets:
+        ssl.send(packet)
+        records.append(ssl.bio_read(1500))
+    await live.client_dtls.transport._send(b"".join(records))
+
+
+async def test_messages_bundled_in_a_datagram_are_all_heard_at_once(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was read, and the others stayed in memory."""
+    heard: list[bytes] = []
+
+    async def hear(packet: bytes) -> None:
+        heard.append(packet)
+
+    monkeypatch.setattr(live.peer._connection._pc.sctp, "_handle_data", hear)
+    packets = [b"packet %d" % number for number in range(3)]
+    await send_bundled(live, packets)
+    await until(lambda: any(packet.startswith(b"packet") for packet in heard), "a packet is heard")
+    assert [packet for packet in heard if packet in packets] == packets
+
+
+async def test_who_bundles_without_measure_is_thrown_out(live: Live, records: Records) -> None:
+    await send_bundled(live, 36 * [b"x"])
+    await until(lambda: live.peer.end_reason is not None, "the peer ends")
+
+
 async def test_three_hundred_ssrcs_change_nothing(live: Live) -> None:
     for ssrc in range(300):
         packet = RtpPacket(payload_type=97, sequence_number=1, ssrc=ssrc, payload=b"\x90\x80\x01\x00x")
