@@ -33,7 +33,8 @@ class Decoder:
     def decode(self, frame: EncodedFrame) -> av.VideoFrame | None:
         """None: it is not meant to be shown (VP8's hidden reference frames).
 
-        :raises DecodeFailed: it is damaged, too large, of another profile than was negotiated, or follows something that was; ask for a keyframe.
+        :raises DecodeFailed: it is damaged, too large, of another profile than was negotiated, or follows such a
+            frame; ask for a keyframe.
         """
         if self._codec == "h264" and not _is_baseline(frame.data):
             self.close()
