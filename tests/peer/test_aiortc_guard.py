@@ -218,34 +218,67 @@ async def test_no_candidate_of_the_offer_is_sent_anything() -> None:
 # -- where the client is
 
 
-async def test_a_client_whose_address_changes_goes_on(live: Live) -> None:
-    """As behind a NAT that forgot it: the same credentials and keys come from another port."""
+async def rebind(live: Live) -> tuple[str, int]:
+    """As by a NAT that forgot the client: the same credentials and keys come from another port, which is returned."""
     pair = live.client_ice._nominated[1]
     old = pair.protocol.transport
     old.set_protocol(asyncio.DatagramProtocol())
     old.close()
-    before = live.server_ice._nominated[1].remote_addr
-    await asyncio.get_running_loop().create_datagram_endpoint(lambda: pair.protocol, local_addr=(before[0], 0))
+    await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: pair.protocol, local_addr=(live.server_address[0], 0)
+    )
     # The client's consent check, which comes every few seconds, comes now.
     check = live.client_ice.build_request(pair, nominate=False)
-    await pair.protocol.request(check, pair.remote_addr, integrity_key=live.client_ice.remote_password.encode())
+    async with asyncio.timeout(5):
+        await pair.protocol.request(check, pair.remote_addr, integrity_key=live.client_ice.remote_password.encode())
+    return pair.protocol.transport.get_extra_info("sockname")[:2]
+
+
+async def test_a_client_whose_address_changes_goes_on(live: Live) -> None:
+    before = live.server_ice._nominated[1].remote_addr
+    await rebind(live)
     await live.goes_on()
     assert live.server_ice._nominated[1].remote_addr != before
 
 
-async def test_addresses_that_a_client_comes_from_are_bounded(live: Live) -> None:
+async def test_a_client_whose_address_changes_again_and_again_goes_on(live: Live) -> None:
+    """After 32 addresses it was not heard any more."""
+    for _ in range(MAX_REMOTE_CANDIDATES + 13):
+        address = await rebind(live)
+        await until(lambda address=address: live.server_ice._nominated[1].remote_addr == address, "it is followed")
+    await live.goes_on()
+    assert len(live.server_ice._remote_candidates) <= MAX_REMOTE_CANDIDATES
+    assert len(live.server_ice._check_list) <= MAX_REMOTE_CANDIDATES
+
+
+async def checks_from_elsewhere(live: Live, count: int, password: str) -> None:
+    """The client's checks from as many addresses, none of which answers any."""
     pair = live.client_ice._nominated[1]
-    loop = asyncio.get_running_loop()
-    for _ in range(MAX_REMOTE_CANDIDATES + 8):
+    for _ in range(count):
         check = live.client_ice.build_request(pair, nominate=False)
-        check.add_message_integrity(live.client_ice.remote_password.encode())
-        transport, _ = await loop.create_datagram_endpoint(
+        check.add_message_integrity(password.encode())
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=(live.server_address[0], 0)
         )
         transport.sendto(bytes(check), live.server_address)
         transport.close()
+
+
+async def test_addresses_that_a_client_comes_from_are_bounded(live: Live) -> None:
+    where = live.server_ice._nominated[1].remote_addr
+    await checks_from_elsewhere(live, MAX_REMOTE_CANDIDATES + 8, live.client_ice.remote_password)
     await live.goes_on()
     assert len(live.server_ice._remote_candidates) <= MAX_REMOTE_CANDIDATES
+    assert live.server_ice._nominated[1].remote_addr == where
+
+
+async def test_who_does_not_know_the_password_takes_no_address_s_place(live: Live) -> None:
+    await checks_from_elsewhere(live, MAX_REMOTE_CANDIDATES, live.client_ice.remote_password)
+    await live.goes_on()
+    known = list(live.server_ice._remote_candidates)
+    await checks_from_elsewhere(live, 5, "not the password of anybody")
+    await live.goes_on()
+    assert live.server_ice._remote_candidates == known
 
 
 # -- the data channels
