@@ -27,7 +27,7 @@ KEYFRAME_REPEAT_S = 0.2
 MAX_HELD = 512
 """Packets held behind a gap, and packets of one frame."""
 MAX_MISSING = 128
-"""A longer gap is given up at once."""
+"""Where more are missing, all are given up at once."""
 MAX_EARLY = 64
 """Packets kept while no keyframe has begun: those of one that overtook its first packet."""
 
@@ -168,6 +168,8 @@ class FrameAssembler:
         assert highest is not None
         if 1 < extended - highest <= _MAX_EARLY_GAP:
             self._missing.note(highest + 1, extended, now)
+            if len(self._missing) > MAX_MISSING:
+                self._missing.clear()
         self._numbers.highest = max(highest, extended)
 
     def _note_missing(self, extended: int, now: float) -> bool:

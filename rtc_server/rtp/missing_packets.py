@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 MAX_REQUESTS = 10
 """For one packet, as many as a browser makes."""
+LOOK_THROUGH_S = 0.004
+"""All are looked through no more often than that, however fast packets come. Requests are 15 ms apart or more."""
 
 _FIRST_RTT_S = 0.1
 _LONGEST_RTT_S = 0.3
@@ -34,6 +36,9 @@ class MissingPackets:
 
     def __init__(self) -> None:
         self._gaps: dict[int, _Gap] = {}
+        self._never_asked: list[int] = []
+        """Those that were noticed since `due` was called last; some may have come."""
+        self._looked_through = -LOOK_THROUGH_S
         self.rtt_s = _FIRST_RTT_S
         """From a request to what was asked for, smoothed."""
         self._varies_s = 0.0
@@ -48,8 +53,9 @@ class MissingPackets:
     def note(self, first: int, end: int, now: float, present: Container[int] = ()) -> None:
         """From `first` up to and without `end` all but those `present` are missing."""
         for sequence in range(first, end):
-            if sequence not in present:
-                self._gaps.setdefault(sequence, _Gap(now))
+            if sequence not in present and sequence not in self._gaps:
+                self._gaps[sequence] = _Gap(now)
+                self._never_asked.append(sequence)
 
     def found(self, sequence: int, now: float) -> None:
         gap = self._gaps.pop(sequence, None) if self._gaps else None
@@ -77,7 +83,11 @@ class MissingPackets:
 
     def due(self, now: float) -> tuple[int, ...]:
         """What should be asked for now, oldest first; asked for again after about a round trip."""
-        return tuple(sequence for sequence, gap in self._gaps.items() if self._ask(gap, now))
+        never_asked, self._never_asked = self._never_asked, []
+        if now - self._looked_through < LOOK_THROUGH_S:
+            return tuple([sequence for sequence in never_asked if sequence in self._gaps and self._ask(sequence, now)])
+        self._looked_through = now
+        return tuple([sequence for sequence in self._gaps if self._ask(sequence, now)])
 
     def forget_before(self, sequence: int) -> None:
         self._gaps = {key: gap for key, gap in self._gaps.items() if key >= sequence}
@@ -87,13 +97,15 @@ class MissingPackets:
 
     def clear(self) -> None:
         self._gaps.clear()
+        self._never_asked.clear()
 
     @property
     def _retry_s(self) -> float:
         shortest_s, longest_s = _RETRY_S
         return min(max(1.2 * self.rtt_s, self.rtt_s + 2 * self._varies_s, shortest_s), longest_s)
 
-    def _ask(self, gap: _Gap, now: float) -> bool:
+    def _ask(self, sequence: int, now: float) -> bool:
+        gap = self._gaps[sequence]
         if gap.times >= MAX_REQUESTS:
             return False
         retry_s = self._retry_s

@@ -5,6 +5,9 @@ from struct import Struct
 
 from rtc_server.frame import Codec
 
+MAX_UNITS = 32
+"""In one STAP-A. A sender puts parameter sets, side information and slices in it; four hundred would fit."""
+
 _HEADER = Struct("!BBHLL")
 _ANNEX_B_START = b"\x00\x00\x00\x01"
 
@@ -109,6 +112,8 @@ def _parse_stap_a(payload: bytes) -> Payload:
             raise PayloadMalformed("A unit of a STAP-A is cut.")
         units.append(unit)
         position += 2 + size
+        if len(units) > MAX_UNITS:
+            raise PayloadMalformed("A STAP-A of too many units.")
     if not units:
         raise PayloadMalformed("A STAP-A without units.")
     keyframe = any(unit[0] & 0x1F in (5, 7) for unit in units)

@@ -9,6 +9,8 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 NEGATIVE_ACKNOWLEDGEMENT = 1
 PICTURE_LOSS_INDICATION, APPLICATION_LAYER_FEEDBACK = 1, 15
 
+MAX_PARTS = 8
+"""That are read of a compound packet. A sender's report is the first of them (RFC 3550, 6.1); 300 empty ones fit in."""
 MOST_LOST = 0x7FFFFF
 """`cumulative number of packets lost` is a signed number of 24 bits."""
 BITRATE_BITS = 18
@@ -46,9 +48,11 @@ class SenderReport:
 
 
 def sender_reports(compound: bytes) -> Iterator[SenderReport]:
-    """The sender reports of a compound packet, up to the first byte that is no RTCP."""
+    """The sender reports of a compound packet, up to the first byte that is no RTCP, or to MAX_PARTS."""
     position = 0
-    while position + _HEADER.size <= len(compound):
+    for _ in range(MAX_PARTS):
+        if position + _HEADER.size > len(compound):
+            return
         first, packet_type, words = _HEADER.unpack_from(compound, position)
         end = position + 4 * (words + 1)
         if first >> 6 != VERSION or end > len(compound):

@@ -35,21 +35,27 @@ def run_to_end(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def receive_record(dtls: RTCDtlsTransport, datagram: bytes) -> bool:
-    """Take a DTLS datagram at once. False where aiortc's own task must have it: before the handshake's end."""
+    """Take a DTLS datagram at once. False where aiortc's own task must have it: before the handshake's end.
+
+    Raises ConnectionError where the connection has ended, or must.
+    """
     if dtls._state is not State.CONNECTED or not dtls._RTCDtlsTransport__handshake_done:  # type: ignore[attr-defined]
         return False
     ssl, sctp = dtls._ssl, dtls._data_receiver
     assert ssl is not None
     try:
-        packet = unseal(ssl, datagram)
+        packets = unseal(ssl, datagram)
     except SSL.ZeroReturnError:
         raise ConnectionError("the client closed the connection") from None
-    except SSL.Error:
-        # No message: perhaps a retransmitted handshake, which is answered.
+    except SSL.Error as error:
+        raise ConnectionError("DTLS failed") from error
+    if not packets:
+        # Perhaps a retransmitted handshake, which is answered.
         run_to_end(dtls._write_ssl())
-        return True
-    if isinstance(sctp, RTCSctpTransport) and not acknowledge(sctp, packet):
-        run_to_end(sctp._handle_data(packet))
+    elif isinstance(sctp, RTCSctpTransport):
+        for packet in packets:
+            if not acknowledge(sctp, packet):
+                run_to_end(sctp._handle_data(packet))
     return True
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from aioice import stun
+from aioice import Candidate, stun
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.ice import Connection as IceConnection
 from aiortc import RTCDtlsTransport
@@ -23,7 +23,7 @@ MAX_DATAGRAM_BYTES = 1500
 MAX_SSRCS = 8
 """Of RTP and RTCP together. libsrtp keeps state for each; aiortc's RTCP task dies of 300."""
 MAX_REMOTE_CANDIDATES = 32
-"""Addresses from which a client has proved that it knows the password."""
+"""Addresses from which a client has proved that it knows the password; the newest are kept."""
 MAX_QUEUED = 64
 """DTLS datagrams that wait for aiortc."""
 
@@ -31,6 +31,9 @@ MAX_QUEUED = 64
 # handshake, checks and what is said on the channels are a few dozen.
 DTLS_PER_S, DTLS_BURST = 100.0, 400.0
 STUN_PER_S, STUN_BURST = 50.0, 100.0
+ADDRESSES_PER_S, ADDRESSES_BURST = 5.0, 64.0
+"""New addresses of a client's. Each is sent eight packets at most, an answer and our own check, and may be somebody
+else's: the client writes into its datagrams what it likes."""
 STRANGE_PER_S, STRANGE_BURST = 50.0, 50.0
 """Media with a right SSRC from an address that is not known yet."""
 
@@ -69,12 +72,13 @@ class DatagramGate:
         self._on_failure = on_failure
         self._ssrcs: set[bytes] = set()
         self._known: set[Address] = set()
-        self._candidates_seen = 0
+        self._newest_known: Candidate | None = None
         self._media_from: Address | None = None
         self._named_us = f"{ice.local_username}:".encode()
         self._media_allowance = media_allowance or MediaAllowance(MediaLimits())
         self._dtls_rate = TokenBucket(DTLS_PER_S, DTLS_BURST)
         self._stun_rate = TokenBucket(STUN_PER_S, STUN_BURST)
+        self._address_rate = TokenBucket(ADDRESSES_PER_S, ADDRESSES_BURST)
         self._strange_rate = TokenBucket(STRANGE_PER_S, STRANGE_BURST)
         protocol.datagram_received = self.datagram_received  # type: ignore[method-assign]
 
@@ -122,17 +126,39 @@ class DatagramGate:
             self._on_rtp(packet)
 
     def _stun(self, data: bytes, address: Address) -> None:
-        if len(self._ice._remote_candidates) >= MAX_REMOTE_CANDIDATES and not self._is_known(address):
-            return
-        if not self._is_for_us(data) or not self._stun_rate.take(time.monotonic()):
+        now = time.monotonic()
+        if not self._is_for_us(data) or not self._stun_rate.take(now):
             return
         try:
             # aioice takes what is not quite STUN for media, and queues it without a bound until DTLS begins.
-            stun.parse_message(data)
-            self._pass_on(data, address)
+            message = stun.parse_message(data)
+            is_check = message.message_class == stun.Class.REQUEST
+            if not is_check or self._is_known(address) or self._make_room(message, now):
+                self._pass_on(data, address)
         except Exception:
             # What a parser did not expect of a stranger's datagram must not reach the event loop.
             logger.debug("a STUN message was dropped", exc_info=True)
+
+    def _make_room(self, message: stun.Message, now: float) -> bool:
+        """False for a check from a new address that may not become one of the client's.
+
+        Where there are enough of them the oldest is forgotten: behind a NAT it is the newest that counts.
+        """
+        password = self._ice.local_password.encode()
+        if not message.check_message_integrity(password) or not self._address_rate.take(now):
+            return False
+        candidates = self._ice._remote_candidates
+        if len(candidates) >= MAX_REMOTE_CANDIDATES:
+            in_use = [pair.remote_candidate for pair in self._ice._nominated.values()]
+            self._forget(next(one for one in candidates if one not in in_use))
+        return True
+
+    def _forget(self, candidate: Candidate) -> None:
+        self._ice._remote_candidates.remove(candidate)
+        for pair in [pair for pair in self._ice._check_list if pair.remote_candidate is candidate]:
+            if pair.task is not None:
+                pair.task.cancel()
+            self._ice._check_list.remove(pair)
 
     def _is_for_us(self, data: bytes) -> bool:
         """A check that names us, or the answer to one of ours: a stranger knows neither, and hears nothing."""
@@ -157,11 +183,11 @@ class DatagramGate:
             self._ice.data_received(data, self._protocol.local_candidate.component)
 
     def _is_known(self, address: Address) -> bool:
-        if address in self._known:
-            return True
         candidates = self._ice._remote_candidates
-        if len(candidates) != self._candidates_seen:
-            self._candidates_seen = len(candidates)
+        newest = candidates[-1] if candidates else None
+        # Where one is forgotten, another comes after it.
+        if newest is not self._newest_known:
+            self._newest_known = newest
             self._known = {(c._network_host or c.host, c.port) for c in candidates}
         return address in self._known
 

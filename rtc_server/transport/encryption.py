@@ -12,9 +12,16 @@ from pylibsrtp._binding import ffi as srtp_ffi
 from pylibsrtp._binding import lib as srtp
 
 MAX_RECORD_BYTES = 1500
+"""Of what is in a record: no more than a datagram holds."""
+MAX_RECORDS = 16
+"""In one datagram. Browsers send one message in each; forty of the smallest would fit."""
 
 _BUFFER = ffi.typeof("char[]")
 _LENGTH = srtp_ffi.typeof("int *")
+
+
+class TooManyRecords(ConnectionError):
+    """A client bundles more messages in a datagram than anybody does who means well."""
 
 
 def seal(connection: SSL.Connection, message: bytes) -> bytes:
@@ -27,14 +34,23 @@ def seal(connection: SSL.Connection, message: bytes) -> bytes:
     return bytes(ffi.buffer(record)[: max(size, 0)])
 
 
-def unseal(connection: SSL.Connection, record: bytes) -> bytes:
-    """The message in a DTLS record. Raises SSL.Error where there is none, ZeroReturnError at the client's goodbye."""
-    lib.BIO_write(connection._into_ssl, record, len(record))
-    message = no_zero_allocator(_BUFFER, MAX_RECORD_BYTES)
-    size = lib.SSL_read(connection._ssl, message, MAX_RECORD_BYTES)
-    if size <= 0:
-        connection._raise_ssl_error(connection._ssl, size)
-    return bytes(ffi.buffer(message)[:size])
+def unseal(connection: SSL.Connection, datagram: bytes) -> list[bytes]:
+    """The messages in a DTLS datagram, in order; none where it is out of order or forged, which DTLS drops.
+
+    Raises ZeroReturnError at the client's goodbye, TooManyRecords, and SSL.Error where the connection is broken.
+    """
+    ssl = connection._ssl
+    lib.BIO_write(connection._into_ssl, datagram, len(datagram))
+    messages: list[bytes] = []
+    buffer = no_zero_allocator(_BUFFER, MAX_RECORD_BYTES)
+    # To the end: what is not read now would stay in OpenSSL's memory.
+    while (size := lib.SSL_read(ssl, buffer, MAX_RECORD_BYTES)) > 0:
+        if len(messages) == MAX_RECORDS:
+            raise TooManyRecords("too many DTLS records in one datagram")
+        messages.append(bytes(ffi.buffer(buffer)[:size]))
+    if lib.SSL_get_error(ssl, size) != lib.SSL_ERROR_WANT_READ:
+        connection._raise_ssl_error(ssl, size)
+    return messages
 
 
 def decrypt(session: Session, packet: bytes, *, is_rtcp: bool) -> bytes | None:

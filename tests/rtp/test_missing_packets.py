@@ -64,3 +64,11 @@ def test_where_answers_take_now_less_now_more_they_are_waited_for_longer(missing
     for sequence in range(60):
         ask_and_answer(missing, sequence, float(sequence), (0.1, 0.14)[sequence % 2])
     assert missing.unsure_after_s > 0.125
+
+
+def test_what_is_new_is_asked_for_at_once(missing: MissingPackets) -> None:
+    """Though what was asked for before is not looked at again so soon."""
+    missing.note(1, 2, 0.0)
+    assert missing.due(0.0) == (1,)
+    missing.note(2, 4, 0.001)
+    assert missing.due(0.001) == (2, 3)

@@ -17,7 +17,13 @@ from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.sdp.offer import read_offer
 from rtc_server.transport import Connection, connection
-from rtc_server.transport.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
+from rtc_server.transport.data_guard import (
+    ANSWERED_BURST,
+    ANSWERED_PER_S,
+    MAX_CHANNELS,
+    MAX_GAP_SPAN,
+    gap_span,
+)
 from rtc_server.transport.data_path import MAX_ON_ITS_WAY_BYTES, Sender, Suspended, run_to_end
 from rtc_server.transport.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.transport.ice_gathering import IceGathering
@@ -119,6 +125,37 @@ async def test_dtls_waits_in_no_unbounded_queue(live: Live) -> None:
     await live.goes_on()
 
 
+async def send_bundled(live: Live, packets: list[bytes]) -> None:
+    """DTLS records of these, in one datagram."""
+    ssl = live.client_dtls._ssl
+    records = []
+    for packet in packets:
+        ssl.send(packet)
+        records.append(ssl.bio_read(1500))
+    await live.client_dtls.transport._send(b"".join(records))
+
+
+async def test_messages_bundled_in_a_datagram_are_all_heard_at_once(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was read, and the others stayed in memory."""
+    heard: list[bytes] = []
+
+    async def hear(packet: bytes) -> None:
+        heard.append(packet)
+
+    monkeypatch.setattr(live.peer._connection._pc.sctp, "_handle_data", hear)
+    packets = [b"packet %d" % number for number in range(3)]
+    await send_bundled(live, packets)
+    await until(lambda: any(packet.startswith(b"packet") for packet in heard), "a packet is heard")
+    assert [packet for packet in heard if packet in packets] == packets
+
+
+async def test_who_bundles_without_measure_is_thrown_out(live: Live, records: Records) -> None:
+    await send_bundled(live, 36 * [b"x"])
+    await until(lambda: live.peer.end_reason is not None, "the peer ends")
+
+
 async def test_three_hundred_ssrcs_change_nothing(live: Live) -> None:
     for ssrc in range(300):
         packet = RtpPacket(payload_type=97, sequence_number=1, ssrc=ssrc, payload=b"\x90\x80\x01\x00x")
@@ -181,34 +218,67 @@ async def test_no_candidate_of_the_offer_is_sent_anything() -> None:
 # -- where the client is
 
 
-async def test_a_client_whose_address_changes_goes_on(live: Live) -> None:
-    """As behind a NAT that forgot it: the same credentials and keys come from another port."""
+async def rebind(live: Live) -> tuple[str, int]:
+    """As by a NAT that forgot the client: the same credentials and keys come from another port, which is returned."""
     pair = live.client_ice._nominated[1]
     old = pair.protocol.transport
     old.set_protocol(asyncio.DatagramProtocol())
     old.close()
-    before = live.server_ice._nominated[1].remote_addr
-    await asyncio.get_running_loop().create_datagram_endpoint(lambda: pair.protocol, local_addr=(before[0], 0))
+    await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: pair.protocol, local_addr=(live.server_address[0], 0)
+    )
     # The client's consent check, which comes every few seconds, comes now.
     check = live.client_ice.build_request(pair, nominate=False)
-    await pair.protocol.request(check, pair.remote_addr, integrity_key=live.client_ice.remote_password.encode())
+    async with asyncio.timeout(5):
+        await pair.protocol.request(check, pair.remote_addr, integrity_key=live.client_ice.remote_password.encode())
+    return pair.protocol.transport.get_extra_info("sockname")[:2]
+
+
+async def test_a_client_whose_address_changes_goes_on(live: Live) -> None:
+    before = live.server_ice._nominated[1].remote_addr
+    await rebind(live)
     await live.goes_on()
     assert live.server_ice._nominated[1].remote_addr != before
 
 
-async def test_addresses_that_a_client_comes_from_are_bounded(live: Live) -> None:
+async def test_a_client_whose_address_changes_again_and_again_goes_on(live: Live) -> None:
+    """After 32 addresses it was not heard any more."""
+    for _ in range(MAX_REMOTE_CANDIDATES + 13):
+        address = await rebind(live)
+        await until(lambda address=address: live.server_ice._nominated[1].remote_addr == address, "it is followed")
+    await live.goes_on()
+    assert len(live.server_ice._remote_candidates) <= MAX_REMOTE_CANDIDATES
+    assert len(live.server_ice._check_list) <= MAX_REMOTE_CANDIDATES
+
+
+async def checks_from_elsewhere(live: Live, count: int, password: str) -> None:
+    """The client's checks from as many addresses, none of which answers any."""
     pair = live.client_ice._nominated[1]
-    loop = asyncio.get_running_loop()
-    for _ in range(MAX_REMOTE_CANDIDATES + 8):
+    for _ in range(count):
         check = live.client_ice.build_request(pair, nominate=False)
-        check.add_message_integrity(live.client_ice.remote_password.encode())
-        transport, _ = await loop.create_datagram_endpoint(
+        check.add_message_integrity(password.encode())
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=(live.server_address[0], 0)
         )
         transport.sendto(bytes(check), live.server_address)
         transport.close()
+
+
+async def test_addresses_that_a_client_comes_from_are_bounded(live: Live) -> None:
+    where = live.server_ice._nominated[1].remote_addr
+    await checks_from_elsewhere(live, MAX_REMOTE_CANDIDATES + 8, live.client_ice.remote_password)
     await live.goes_on()
     assert len(live.server_ice._remote_candidates) <= MAX_REMOTE_CANDIDATES
+    assert live.server_ice._nominated[1].remote_addr == where
+
+
+async def test_who_does_not_know_the_password_takes_no_address_s_place(live: Live) -> None:
+    await checks_from_elsewhere(live, MAX_REMOTE_CANDIDATES, live.client_ice.remote_password)
+    await live.goes_on()
+    known = list(live.server_ice._remote_candidates)
+    await checks_from_elsewhere(live, 5, "not the password of anybody")
+    await live.goes_on()
+    assert live.server_ice._remote_candidates == known
 
 
 # -- the data channels
@@ -253,6 +323,72 @@ async def test_wide_gap_blocks_cost_nothing(live: Live) -> None:
         await sctp._send_chunk(chunk)
     await live.goes_on()
     assert loop.time() - start < 2.0
+
+
+def packet_of(live: Live, chunks: bytes) -> bytes:
+    """An SCTP packet of the client's with these chunks, as they are."""
+    sctp = live.client.pc.sctp
+    header = struct.pack("!HHL", sctp._local_port, sctp._remote_port, sctp._remote_verification_tag)
+    return header + struct.pack("<L", rtcsctptransport.crc32c(header + bytes(4) + chunks)) + chunks
+
+
+HEARTBEAT, ADD_STREAMS = b"\x04\x00\x00\x04", struct.pack("!HHLL", 17, 12, 0, 0)
+ANSWERED = {
+    "heartbeats": (1, 345 * HEARTBEAT),
+    "two heartbeats": (1, 2 * HEARTBEAT),
+    "re-configurations": (2, 68 * (struct.pack("!BBH", 130, 0, 16) + ADD_STREAMS)),
+    "parameters of one re-configuration": (2, struct.pack("!BBH", 130, 0, 4 + 100 * 12) + 100 * ADD_STREAMS),
+}
+"""What one packet can hold of what aiortc answers one by one."""
+
+
+@pytest.mark.parametrize(("most", "chunks"), ANSWERED.values(), ids=ANSWERED.keys())
+async def test_one_packet_buys_one_answer_and_a_re_configuration_two(
+    live: Live, most: int, chunks: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = live.peer._connection._pc.sctp
+    answers: list[Chunk] = []
+
+    async def count(chunk: Chunk) -> None:
+        answers.append(chunk)
+
+    monkeypatch.setattr(server, "_send_chunk", count)
+    await server._handle_data(packet_of(live, chunks))
+    assert len(answers) <= most
+
+
+async def test_heartbeats_are_answered_at_their_rate(live: Live) -> None:
+    """95 packets a second, each full of heartbeats, kept the server from everybody else."""
+    sctp = live.client.pc.sctp
+    answers: list[Chunk] = []
+    receive = sctp._receive_chunk
+
+    async def count(chunk: Chunk) -> None:
+        if isinstance(chunk, rtcsctptransport.HeartbeatAckChunk):
+            answers.append(chunk)
+        await receive(chunk)
+
+    sctp._receive_chunk = count
+    packets = [packet_of(live, HEARTBEAT), packet_of(live, 345 * HEARTBEAT)]
+    for number in range(150):
+        await sctp.transport._send_data(packets[number % 2])
+    await live.goes_on()
+    assert 0 < len(answers) <= ANSWERED_BURST + 2 * ANSWERED_PER_S
+
+
+async def test_fragments_of_nothing_are_bounded(live: Live, records: Records) -> None:
+    """They take no bytes of the window, and memory all the same."""
+    sctp = live.client.pc.sctp
+    with suppress(ConnectionError):  # the server may be done with it before the last
+        for _ in range(10):
+            chunks = b"".join(
+                struct.pack("!BBHLHHL", 0, 2, 16, (sctp._local_tsn + n) % 2**32, live.client.control.id, 0, 51)
+                for n in range(40)
+            )
+            sctp._local_tsn = (sctp._local_tsn + 40) % 2**32
+            await sctp.transport._send_data(packet_of(live, chunks))
+            await asyncio.sleep(0)
+    assert (await records.ended())[0].end_reason == "failed"
 
 
 async def test_fragments_without_an_end_are_bounded(live: Live, records: Records) -> None:

@@ -11,7 +11,7 @@ from rtc_server.transport.datagram_gate import DatagramGate
 from rtc_server.transport.media_allowance import BURST_S, TOLERANCE, MediaAllowance, MediaLimits
 
 CLIENT, STRANGER = ("192.0.2.1", 4000), ("198.51.100.9", 5000)
-UFRAG = "oUrs"
+UFRAG, PASSWORD = "oUrs", "known to the client alone"
 
 
 class Session:
@@ -44,7 +44,11 @@ class Door:
         )
         pair.protocol = self.protocol
         ice = SimpleNamespace(
-            local_username=UFRAG, _remote_candidates=[candidate], _nominated={1: pair}, _check_list=[]
+            local_username=UFRAG,
+            local_password=PASSWORD,
+            _remote_candidates=[candidate],
+            _nominated={1: pair},
+            _check_list=[],
         )
         dtls = SimpleNamespace(_rx_srtp=self.session)
         gate: Any = DatagramGate
@@ -63,10 +67,17 @@ def rtp(ssrc: bytes, size: int = 62) -> bytes:
     return b"\x80\x61\x00\x01" + bytes(4) + ssrc + bytes(size - 12)
 
 
-def check(username: str | None, kind: stun.Class = stun.Class.REQUEST, transaction_id: bytes = b"x" * 12) -> bytes:
+def check(
+    username: str | None,
+    kind: stun.Class = stun.Class.REQUEST,
+    transaction_id: bytes = b"x" * 12,
+    password: str | None = None,
+) -> bytes:
     message = stun.Message(stun.Method.BINDING, kind, transaction_id)
     if username is not None:
         message.attributes["USERNAME"] = username
+    if password is not None:
+        message.add_message_integrity(password.encode())
     return bytes(message)
 
 
@@ -141,8 +152,10 @@ def test_another_socket_is_no_second_allowance(clock: SimpleNamespace) -> None:
         check(None, stun.Class.RESPONSE),
         check(None, stun.Class.ERROR),
         check(f"{UFRAG}:mine", stun.Class.INDICATION),
-        check(f"{UFRAG}:mine")[:-5],
-        check(f"{UFRAG}:mine") + b"x",
+        check(f"{UFRAG}:mine"),
+        check(f"{UFRAG}:mine", password="a guess"),
+        check(f"{UFRAG}:mine", password=PASSWORD)[:-5],
+        check(f"{UFRAG}:mine", password=PASSWORD) + b"x",
     ],
 )
 def test_a_check_that_is_not_for_us_is_not_answered(door: Door, datagram: bytes) -> None:
@@ -151,9 +164,17 @@ def test_a_check_that_is_not_for_us_is_not_answered(door: Door, datagram: bytes)
 
 
 def test_checks_that_are_for_us_go_on_at_their_rate(door: Door) -> None:
-    door.send(check(f"{UFRAG}:mine"), STRANGER)
+    door.send(check(f"{UFRAG}:mine", password=PASSWORD), STRANGER)
     door.send(check(None, stun.Class.RESPONSE, b"t" * 12), STRANGER)
     assert len(door.passed_on) == 2
     for _ in range(5000):
         door.send(check(f"{UFRAG}:mine"), CLIENT)
     assert len(door.passed_on) <= 2 + datagram_gate.STUN_BURST + datagram_gate.STUN_PER_S
+
+
+def test_a_client_comes_from_new_addresses_at_their_rate(door: Door, clock: SimpleNamespace) -> None:
+    """Each is sent an answer and our own check, whoever is there."""
+    clock.now = 100.0
+    for port in range(90):
+        door.send(check(f"{UFRAG}:mine", password=PASSWORD), ("203.0.113.7", port))
+    assert len(door.passed_on) == datagram_gate.ADDRESSES_BURST
