@@ -118,7 +118,10 @@
     }
   }
 
-  /** A page that tests `is_focused !== undefined` would show unknown time as "unfocused" if it were false. @param {any} update */
+  /**
+   * A page that tests `is_focused !== undefined` would show unknown time as "unfocused" if it were false.
+   * @param {any} update
+   */
   function oldPayload(update) {
     if (update.state !== "unknown") return update;
     const { is_focused, ...known } = update;

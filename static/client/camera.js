@@ -1,6 +1,6 @@
 import { FocusError } from "./focus-error.js";
 
-/** More than this helps no gaze estimate and costs upload and battery. */
+/** More pixels would not make the gaze more exact, and would cost upload and battery. */
 const PICTURE = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
 const FRAMES_PER_SECOND = 15;
 
@@ -70,7 +70,7 @@ export class Camera extends EventTarget {
         this.#adopt(this.stream, opened);
         this.dispatchEvent(new Event("back"));
       } catch {
-        // Not yet: the next change of devices asks again.
+        // The camera is not back yet. The next devicechange tries again.
       }
     };
     navigator.mediaDevices.addEventListener("devicechange", tryAgain, {
@@ -82,7 +82,9 @@ export class Camera extends EventTarget {
 /** @returns {Promise<MediaStream>} @throws {FocusError} */
 async function requestVideo() {
   const devices = navigator.mediaDevices;
-  if (!devices?.getUserMedia) throw new FocusError("CAMERA_ERROR", "A browser opens the camera only for pages that come over https.");
+  if (!devices?.getUserMedia) {
+    throw new FocusError("CAMERA_ERROR", "A browser opens the camera only for pages that come over https.");
+  }
   try {
     return await devices.getUserMedia({
       video: { ...PICTURE, frameRate: { ideal: FRAMES_PER_SECOND, max: FRAMES_PER_SECOND } },
@@ -91,7 +93,7 @@ async function requestVideo() {
     if (!(error instanceof Error) || error.name !== "OverconstrainedError") throw FocusError.fromCamera(error);
   }
   try {
-    // A camera that knows one rate only: the encoder's own cap does the rest.
+    // This camera has one frame rate only. The encoder's maxFramerate reduces it.
     return await devices.getUserMedia({ video: PICTURE });
   } catch (error) {
     throw FocusError.fromCamera(error);

@@ -17,7 +17,8 @@ const FIRST_STORED_WAIT_MS = 100;
 const STORED_WITHIN_MS = 15_000;
 
 /**
- * A learner's camera goes in, focus metrics come out. One client makes one run: from `start` to `stop`.
+ * Sends a learner's camera to the server, and says what the server answers. One client is for one run, from `start` to
+ * `stop`.
  *
  * ```js
  * const client = new FocusClient({ server: "https://focus.example", token: () => fetchToken() });
@@ -113,7 +114,7 @@ export class FocusClient extends EventTarget {
     }
   }
 
-  /** Nothing is counted and no picture leaves until `resume`. */
+  /** Until `resume` no picture leaves, and the time counts as unknown. */
   pause() {
     this.#setPaused(true);
   }
@@ -123,7 +124,7 @@ export class FocusClient extends EventTarget {
   }
 
   /**
-   * Learns where the learner's own screen is and how far it reaches; 12 seconds. Needs a run that is live.
+   * Finds out where the learner's own screen is and how large it is, in 12 seconds. The run has to be live.
    *
    * ```js
    * const { accepted, error_deg } = await client.calibrate(CALIBRATION_POINTS, ({ x, y }) => moveDot(x, y));
@@ -143,7 +144,7 @@ export class FocusClient extends EventTarget {
   }
 
   /**
-   * Turns the camera off at once, and resolves when the server has confirmed the end or is not heard from.
+   * Turns the camera off at once. Resolves when the server has confirmed the end, or after three seconds.
    * @returns {Promise<void>}
    */
   async stop() {
@@ -182,7 +183,7 @@ export class FocusClient extends EventTarget {
   }
 
   /**
-   * What has left since the last call.
+   * The upload since the last call.
    * @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>}
    */
   async sending() {
@@ -212,7 +213,7 @@ export class FocusClient extends EventTarget {
     this.#peer = peer;
     this.focusSessionId = started.focus_session_id;
     this.#connectedAt = performance.now();
-    // The button may have been pressed while nobody could hear it.
+    // Pause or resume may have been pressed while there was no connection.
     if (this.paused || started.continued) peer.send(this.paused ? "pause" : "resume");
     this.#enter("live");
     this.#expectUpdate();
@@ -229,10 +230,10 @@ export class FocusClient extends EventTarget {
         peer.abandon();
         if (this.#stopping || reason === "stopped") break;
         if (reason === "replaced") {
-          throw new FocusError("REPLACED", "The same lesson was opened in another window, which goes on in its place.");
+          throw new FocusError("REPLACED", "The same lesson was opened in another window. It goes on there.");
         }
         if (reason === "expired") {
-          throw new FocusError("EXPIRED", "This run has lasted as long as one may. Start again to go on.");
+          throw new FocusError("EXPIRED", "This session has reached its maximum length. Start again to go on.");
         }
         clearTimeout(this.#silenceTimer);
         this.#enter("reconnecting");
@@ -295,7 +296,7 @@ export class FocusClient extends EventTarget {
     const { track } = this.#camera;
     if (!track) return;
     track.enabled = !this.paused;
-    // A peer that has just ended refuses it; the one that follows has it from the start.
+    // A peer that has just ended rejects this. The next one begins with the new track.
     void this.#peer?.replaceTrack(track).catch(() => {});
   }
 
@@ -315,7 +316,7 @@ export class FocusClient extends EventTarget {
     this.#silenceTimer = setTimeout(() => this.#tell("silence", this.#lastUpdateAt), SILENCE_MS);
   }
 
-  /** Everything ends here, once. A closing page runs it up to its first await. */
+  /** Ends everything, once. In a page that is being closed only what comes before the first await is run. */
   async #finish() {
     if (this.state === "stopped") return;
     this.#stopping = true;

@@ -14,9 +14,9 @@ export class FocusError extends Error {
     super(message, { cause });
     this.name = "FocusError";
     this.type = type;
-    /** The server's own word for it (`errors.py`), or "". */
+    /** The server's error code, as in its problem+json, or "". */
     this.code = code;
-    /** How long the server asks to be left alone. */
+    /** How long to wait before the next attempt, as the server's Retry-After says. */
     this.retryAfterMs = retryAfterMs;
     /** Whether the same request may succeed later, with nothing changed. */
     this.retryable = retryable;
@@ -60,7 +60,7 @@ const CAMERA_ERRORS = {
 /** @param {number} status @returns {[FocusErrorType, string]} */
 function statusError(status) {
   if (status === 401 || status === 403) return ["TOKEN_ERROR", "The server did not accept the token."];
-  if (status === 429) return ["RATE_LIMITED", "Too many attempts; the server asks to wait a little."];
+  if (status === 429) return ["RATE_LIMITED", "There were too many attempts. Wait a little."];
   if (status === 503) return ["SERVER_FULL", "The server has no room at the moment."];
   return ["SERVER_ERROR", `The server answered with status ${status}.`];
 }

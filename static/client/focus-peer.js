@@ -1,7 +1,7 @@
 import { FocusError } from "./focus-error.js";
 
 const CONNECT_TIMEOUT_MS = 15_000;
-/** ICE recovers from a moment's loss by itself; past this a new connection is quicker. */
+/** ICE repairs a short loss by itself. After so long, a new connection is quicker. */
 const DISCONNECTED_GRACE_MS = 3_000;
 /** Enough for irises at 640×480 and 15 frames a second. */
 export const ENCODING = { maxBitrate: 250_000, maxFramerate: 15 };
@@ -32,7 +32,8 @@ export class FocusPeer {
    * @param {RTCConfiguration} parts.configuration
    * @param {MediaStream} parts.stream
    * @param {import("./round-trip.js").RoundTrip} parts.roundTrip
-   * @param {(message: import("./messages.js").ServerMessage) => void} parts.onMessage hears each message of the server's, updates in order
+   * @param {(message: import("./messages.js").ServerMessage) => void} parts.onMessage called with each message of the
+   *   server; updates come in order
    */
   constructor({ server, configuration, stream, roundTrip, onMessage }) {
     this.#server = server;
@@ -98,7 +99,7 @@ export class FocusPeer {
   }
 
   /**
-   * What has left since the last call.
+   * The upload since the last call.
    * @returns {Promise<{kilobitsPerSecond: number, framesPerSecond: number} | null>}
    */
   async sending() {
@@ -115,10 +116,10 @@ export class FocusPeer {
     };
   }
 
-  /** Ends it here and at the server. All is done before the first await: a closing page waits for nothing. */
+  /** Ends it here and at the server. All is done before the first await: after that a closing page runs nothing. */
   async close() {
     const resource = this.#resource;
-    // The channel is quicker than a DELETE, which a browser may have to ask leave for first.
+    // The channel is quicker than a DELETE, which may need a CORS preflight first.
     if (resource) this.send("stop");
     const deleted = resource && this.#server.disconnect(resource);
     this.abandon();
@@ -197,7 +198,7 @@ export class FocusPeer {
     if (state === "disconnected") this.#graceTimer = setTimeout(lost, DISCONNECTED_GRACE_MS);
   }
 
-  /** Eyes need the pixels more than the smoothness. */
+  /** With too little bandwidth, fewer frames are better than smaller ones: eyes are small already. */
   async #keepFullResolution() {
     const parameters = this.#sender.getParameters();
     parameters.degradationPreference = "maintain-resolution";
@@ -212,7 +213,10 @@ export class FocusPeer {
   }
 }
 
-/** Every browser has VP8, and it costs the server least. The other codecs stay on offer. @param {RTCRtpTransceiver} transceiver */
+/**
+ * Every browser has VP8, and it costs the server least. The other codecs stay on offer.
+ * @param {RTCRtpTransceiver} transceiver
+ */
 function preferVp8(transceiver) {
   const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
   const isVp8 = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase() === "video/vp8";

@@ -1,7 +1,7 @@
 import { FocusError } from "./focus-error.js";
 
 /**
- * Everything that is asked of the server over HTTP. Signalling is WHIP (RFC 9725).
+ * All HTTP requests to the server. Signalling is WHIP (RFC 9725).
  *
  * @typedef {string | (() => string | Promise<string>)} TokenSource
  */
@@ -49,7 +49,10 @@ export class FocusServer {
     return { answer: await response.text(), resource };
   }
 
-  /** Is sent even while the page is being closed. A server that cannot be reached needs no telling. @param {URL} resource */
+  /**
+   * Is sent even while the page is being closed. Errors are ignored: the server then ends the session by itself.
+   * @param {URL} resource
+   */
   async disconnect(resource) {
     await this.#fetch(resource, { method: "DELETE", keepalive: true }).catch(() => {});
   }
@@ -90,7 +93,7 @@ export class FocusServer {
 
   /** @param {string | URL} path @param {RequestInit} init */
   async #attempt(path, init) {
-    // A token in hand is used without waiting, so that a DELETE can leave while the page is being closed.
+    // No await where there is a token already: a page that is being closed would not send its DELETE any more.
     const token = this.#token ?? (await this.#newToken());
     const headers = new Headers(init.headers);
     headers.set("Authorization", `Bearer ${token}`);
@@ -108,7 +111,7 @@ export class FocusServer {
       token = typeof this.#tokenSource === "function" ? await this.#tokenSource() : this.#tokenSource;
     } catch (cause) {
       if (cause instanceof FocusError) throw cause;
-      throw new FocusError("TOKEN_ERROR", "No token could be had for this learner.", { retryable: true, cause });
+      throw new FocusError("TOKEN_ERROR", "No token for this learner could be fetched.", { retryable: true, cause });
     }
     if (!token) throw new FocusError("TOKEN_ERROR", "A token is needed to connect.");
     return (this.#token = token);

@@ -1,6 +1,6 @@
-/** Frames in flight that are remembered; at 15 a second, some 17 seconds of them. */
+/** Times of so many sent frames are kept: 17 seconds at 15 frames a second. An answer that is later is not timed. */
 const REMEMBERED_FRAMES = 256;
-/** Measurements that the median and the 95th percentile are taken from: the last minute's. */
+/** The median and the 95th percentile are of so many measurements: one minute at 15 a second. */
 const WINDOW = 900;
 const WORKER_START_MS = 1500;
 const NETWORK_POLL_MS = 2000;
@@ -23,7 +23,7 @@ export class RoundTrip {
   #networkMs = null;
   #polledAt = -Infinity;
 
-  /** Resolves when it is settled whether frames can be timed: a worker that does not run must not be given a stream. */
+  /** Resolves when it is known whether frames can be timed: a stream given to a worker that does not run would stop. */
   async start() {
     if (this.#worker || !("RTCRtpScriptTransform" in globalThis)) return;
     try {
@@ -69,7 +69,7 @@ export class RoundTrip {
 
   /**
    * @param {number} rtpTimestamp
-   * @returns {number | null} null for what answers no frame, and for a frame that was asked about before
+   * @returns {number | null} milliseconds; null for an update without a frame, and for a second one of the same frame
    */
   #measure(rtpTimestamp) {
     const sentAt = this.#sentAt.get(rtpTimestamp);
@@ -100,7 +100,7 @@ export class RoundTrip {
 async function startWorker() {
   const script = new URL("./frame-clock-worker.js", import.meta.url);
   const sameOrigin = script.origin === location.origin;
-  // A worker has to come from the page's own origin; one line of it may import the rest from another.
+  // A worker's script must be of the page's own origin, but it may import from another.
   const url = sameOrigin ? script.href : URL.createObjectURL(moduleBlob(script));
   const worker = new Worker(url, { type: "module" });
   try {

@@ -9,7 +9,8 @@ import { FocusError } from "../focus-client.js";
  */
 
 /**
- * A token in the address's fragment (`/#token=…`), which no server or log ever sees; or, in demo mode, from the server.
+ * Takes the token from the address's fragment (`/#token=…`), which browsers send to no server. In demo mode the server
+ * makes one.
  * @returns {Promise<Access | null>} null without a token, at a server that is not in demo mode
  * @throws {FocusError} where the server cannot be asked, or refuses
  */
@@ -18,7 +19,7 @@ export async function findAccess() {
   if (given) return { demo: false, token: () => given };
   const first = await demoToken();
   if (!first) return null;
-  // Each page is a learner of its own, and stays the same one when it connects again.
+  // Each page is a learner of its own. It has to be the same one when it connects again.
   const again = async () => {
     const next = await demoToken(first.user_id);
     if (!next) throw new FocusError("TOKEN_ERROR", "The server has left demo mode.");
@@ -32,7 +33,8 @@ export async function findAccess() {
  * @returns {Promise<{token: string, user_id: number} | null>} null outside demo mode
  */
 async function demoToken(userId) {
-  const options = userId && { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user_id: userId }) };
+  const body = userId && JSON.stringify({ user_id: userId });
+  const options = body && { body, headers: { "Content-Type": "application/json" } };
   const response = await fetch("demo/token", { method: "POST", ...options }).catch((cause) => {
     throw FocusError.connection("The server could not be reached.", cause);
   });

@@ -21,7 +21,7 @@ export class CalibrationView {
     element("dots-go").addEventListener("click", () => void this.#next());
     element("dots-skip").addEventListener("click", () => void this.close());
     this.#overlay.addEventListener("keydown", ({ key }) => key === "Escape" && void this.close());
-    // Esc is the browser's own in full screen.
+    // In full screen the browser handles Esc itself.
     document.addEventListener("fullscreenchange", () => document.fullscreenElement || void this.close());
   }
 
@@ -60,7 +60,7 @@ export class CalibrationView {
   #open() {
     this.#overlay.hidden = false;
     setInert(true);
-    // A browser that refuses calibrates what it has: its window.
+    // Where the browser refuses full screen, the window is calibrated instead.
     void this.#overlay.requestFullscreen?.({ navigationUI: "hide" }).catch(() => {});
     this.#say(CALIBRATION.introduction);
   }

@@ -4,9 +4,9 @@ import {
   asOfWords, clock, CONNECTIONS, milliseconds, REASONS, SECOND_FACE, silenceWords, STATES, WAITING,
 } from "./words.js";
 
-/** Numbers that change with each frame are shown this often: nobody reads faster. */
+/** Numbers that change with each frame are updated this often on the page: nobody reads faster. */
 const NUMBERS_MS = 250;
-/** A state is read out once it has lasted: a screen reader is not to stammer. */
+/** A screen reader reads a state out only after it has lasted so long: short changes would never let it finish. */
 const ANNOUNCE_AFTER_MS = 1500;
 /** The angle at the dial's rim. */
 const DIAL_DEGREES = 40;
@@ -18,8 +18,8 @@ const NUMBERS = ["round-trip", "round-trip-median", "round-trip-p95", "server-ti
 /**
  * The panels that show a run as it goes.
  *
- * What is said of this moment holds only while updates come. Without them (paused, silent, no connection) the numbers
- * of the moment go, and the times say when they were true.
+ * What it says of the present is true only while updates come. Without them (paused, silent, no connection) it removes
+ * the numbers of the moment, and the totals say when they were true.
  */
 export class LiveView {
   #timeline = new Timeline(element("timeline"), { start: element("axis-start"), end: element("axis-end") });
@@ -90,7 +90,7 @@ export class LiveView {
    */
   update(update, client) {
     const paused = update.reason === "paused";
-    if (client.paused !== paused) return; // on its way since before the button was pressed
+    if (client.paused !== paused) return; // sent before the server knew of the button
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
     this.#timeline.extend(update.media_time_s, update.state);
     if (paused) this.#times(update.metrics);
@@ -113,7 +113,7 @@ export class LiveView {
     element("sending").textContent = `${Math.round(rate.kilobitsPerSecond)} kbit/s`;
   }
 
-  /** Nothing is known of this moment: what was is marked as such, or goes. */
+  /** Nothing is known of this moment: numbers of the moment are removed, and the times are marked with their time. */
   #outdate() {
     this.#fresh = false;
     this.#numbersAt = -Infinity;
@@ -139,7 +139,7 @@ export class LiveView {
     element("server-time").textContent = milliseconds(inServer);
   }
 
-  /** @param {Omit<import("../client/messages.js").Metrics, "focus_sessions" | "unfocus_sessions" | "current_state">} metrics */
+  /** @param {typeof NOTHING_YET} metrics of an update */
   #times(metrics) {
     this.#timesAt = new Date();
     element("focused-time").textContent = clock(metrics.focused_time);

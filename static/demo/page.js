@@ -3,8 +3,8 @@ import { CalibrationView } from "./calibration-view.js";
 import { element } from "./element.js";
 import { FocusClient, FocusError } from "../focus-client.js";
 import { LiveView } from "./live-view.js";
-import { drawSpans } from "./timeline.js";
-import { clock, PROBLEMS } from "./words.js";
+import { showStored } from "./stored-view.js";
+import { PROBLEMS } from "./words.js";
 
 const SENDING_EVERY_MS = 2000;
 
@@ -26,7 +26,7 @@ element("again").addEventListener("click", enter);
 globalThis.addEventListener("pageshow", ({ persisted }) => persisted && show("consent"));
 void enter();
 
-/** Nothing is asked of a person who could not be let in. */
+/** Consent is asked only of a person whom the server will let in. */
 async function enter() {
   try {
     access ??= await findAccess();
@@ -76,7 +76,7 @@ function newClient(consentAt) {
 function started({ continued }) {
   view.secondPerson(false);
   if (continued) return;
-  // The totals begin again at zero, and nothing is known of the screen.
+  // A new FocusSession: its totals begin at zero, and it has no calibration.
   view.restart();
   calibration.invite();
 }
@@ -169,46 +169,4 @@ function showPaused(paused) {
   element("calibrate", HTMLButtonElement).disabled = paused;
   element("pause").textContent = paused ? "Resume" : "Pause";
   element("pause").className = paused ? "primary" : "pause";
-}
-
-/**
- * The sums on the page agree: the parts are rounded so that they add up to the length of the strip.
- * @param {import("../client/messages.js").StoredSession} stored
- */
-function showStored({ row, spans, metrics }) {
-  const start = spans.at(0)?.start_s ?? 0;
-  const end = spans.at(-1)?.end_s ?? start;
-  const counted = Math.round(metrics.focused_time + metrics.unfocused_time);
-  const focused = Math.min(counted, Math.round(metrics.focused_time));
-  const unknown = Math.max(0, Math.round(end - start) - counted);
-  element("stored-lead").textContent =
-    `${clock(counted)} counted, as focused or elsewhere. ` +
-    (unknown ? `For ${clock(unknown)} nothing could be seen, or you had paused: that counts as neither. ` : "") +
-    "These numbers are what is kept; no picture is.";
-  drawSpans(element("stored-timeline"), spans, start, end);
-  element("stored-axis-end").textContent = clock(counted + unknown);
-  for (const [state, seconds] of Object.entries({ focused, unfocused: counted - focused, unknown })) {
-    element("stored-times").querySelector(`[data-state="${state}"] dd`)?.replaceChildren(clock(seconds));
-  }
-  element("row").replaceChildren(...Object.entries(row ?? {}).map(([column, value]) => tableRow(column, value)));
-  element("row-of-day").hidden = Number(row?.total_time_seconds ?? 0) <= counted + 1;
-}
-
-/** @param {string} column @param {string | number | null} value */
-function tableRow(column, value) {
-  const row = document.createElement("tr");
-  const name = document.createElement("th");
-  name.scope = "row";
-  name.textContent = column;
-  const cell = row.appendChild(document.createElement("td"));
-  row.prepend(name);
-  const shown = cell.appendChild(document.createElement("pre"));
-  shown.textContent = column === "session_data" && typeof value === "string" ? indented(value) : String(value);
-  cell.dataset.column = column;
-  return row;
-}
-
-/** @param {string} json */
-function indented(json) {
-  return JSON.stringify(JSON.parse(json), null, 2);
 }

@@ -1,4 +1,4 @@
-/** What the page says, for what the server means. */
+/** The words of the page. */
 
 export const STATES = { focused: "Focused", unfocused: "Elsewhere", unknown: "Unknown" };
 
@@ -10,10 +10,10 @@ export const REASONS = {
   on_screen: "Your face and eyes are turned to the screen.",
   on_desk: "You look at the desk, as this activity allows.",
   head_turned: "Your face is turned away from the screen.",
-  looking_left: "Your eyes are turned beside the screen.",
-  looking_right: "Your eyes are turned beside the screen.",
-  looking_up: "Your eyes are turned above the screen.",
-  looking_down: "Your eyes are turned below the screen.",
+  looking_left: "Your eyes are turned to one side of the screen.",
+  looking_right: "Your eyes are turned to one side of the screen.",
+  looking_up: "Your eyes are turned to above the screen.",
+  looking_down: "Your eyes are turned to below the screen.",
   eyes_closed: "Your eyes are closed.",
   no_face: "No face is in the picture.",
   starting: "Waiting for the first picture.",
@@ -47,9 +47,9 @@ export const PROBLEMS = {
   CAMERA_IN_USE: ["The camera is busy", "Close other programs and tabs that use it, such as video calls."],
   CAMERA_ERROR: ["The camera does not work here", "Check that it is plugged in and that this page’s address is right."],
   TOKEN_ERROR: ["This page was not let in", "Reload the page. If that does not help, sign in to your course again."],
-  SERVER_FULL: ["The server is full", "Everything is all right with your camera. Try again in a minute."],
-  RATE_LIMITED: ["A little too fast", "Wait half a minute, then try again."],
-  REPLACED: ["Open in another window", "The run goes on there. To have it here instead, start again."],
+  SERVER_FULL: ["The server is full", "Your camera is fine. Try again in a minute."],
+  RATE_LIMITED: ["Too many attempts", "Wait half a minute, then try again."],
+  REPLACED: ["Open in another window", "The session goes on in that window. To have it here instead, start again."],
   EXPIRED: ["Time for a break", "What was measured so far is stored."],
   CONNECTION_ERROR: ["No connection", "Check that you are online and that no firewall or VPN is in the way."],
   SERVER_ERROR: ["The server has a problem", "Try again in a minute. Your computer and camera are fine."],
@@ -81,17 +81,17 @@ export const SECOND_FACE = "There is a second face in the picture.";
 /** About looking at the dots. */
 export const CALIBRATION = {
   invitation: "Optional: look at six dots for 12 seconds, to show where your screen ends.",
-  skipped: "Judged as for a usual laptop’s screen.",
-  drifted: "You or the camera have moved. The dots set that right.",
+  skipped: "Your screen is taken to be of a usual laptop’s size.",
+  drifted: "You or the camera have moved. Look at the dots again for a better result.",
   introduction: {
     title: "Look at the dots",
-    text: "One after the other, six dots appear. Look straight at each until it is gone. It takes 12 seconds.",
+    text: "Six dots appear, one after the other. Look straight at each dot until it is gone. This takes 12 seconds.",
     go: "Begin",
     skip: "Skip",
   },
   failed: {
-    title: "That did not work. Let us try again",
-    text: "Let light fall on your face, and look straight at each dot until it is gone.",
+    title: "That did not work. Please try again",
+    text: "Sit so that light falls on your face, and look straight at each dot until it is gone.",
     go: "Try again",
     skip: "Skip",
   },
@@ -102,15 +102,17 @@ export const CALIBRATION = {
  * @returns {{title: string, text: string, go: string, skip?: string, offer?: string}}
  */
 export function calibrationWords({ accepted, quality, error_deg: error, message }) {
-  if (!accepted || error === null || quality === "poor") return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
+  if (!accepted || error === null || quality === "poor") {
+    return { ...CALIBRATION.failed, text: `${message} ${CALIBRATION.failed.text}` };
+  }
   const degrees = Math.max(1, Math.round(error));
   const worth = {
-    good: "As good as a webcam gets.",
-    fair: "Enough to tell your screen from what is beside it; better light may do better.",
+    good: "A webcam cannot do better.",
+    fair: "That is enough to tell your screen from what is beside it. Better light may help.",
   };
   return {
     title: "Your screen is known now",
-    text: `Where you look is known to about ${degrees}°. ${worth[quality]}`,
+    text: `The direction of your eyes is measured to about ${degrees}°. ${worth[quality]}`,
     go: "Done",
     offer: `Your screen is known, accurate to about ${degrees}°.`,
   };
