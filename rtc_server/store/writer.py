@@ -24,7 +24,7 @@ from rtc_server.store.sql import StoredState, write_records
 from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
@@ -83,7 +83,7 @@ class FocusWriter:
         for record in await self._spooler.start():
             self._entries[record.focus_session_id] = UnsavedSession(record, recovered=True)
         if self._entries:
-            _log.info("storing what an earlier server could not store", extra={"sessions": len(self._entries)})
+            logger.info("storing what an earlier server could not store", extra={"sessions": len(self._entries)})
             self._wake.set()
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
@@ -104,7 +104,7 @@ class FocusWriter:
         self._keep_in_spool(self._entries.values())
         lost = await self._spooler.close()
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
-            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
+            logger.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
     def put(self, record: FocusRecord) -> None:
         """Notes the newest state of its FocusSession. Never blocks, and never raises because of the database."""
@@ -190,7 +190,7 @@ class FocusWriter:
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
         if self._failures:
-            _log.info("the database answers again", extra={"attempts": self._failures})
+            logger.info("the database answers again", extra={"attempts": self._failures})
             self._failures = 0
         self._doubtful = False
         return True
@@ -246,7 +246,7 @@ class FocusWriter:
 
     def _note_refusal(self, entry: UnsavedSession, error: Exception | None) -> None:
         if error is not None and not entry.refused:
-            _log.error(
+            logger.error(
                 "the database refuses a session; it is tried again by itself",
                 extra={"focus_session_id": entry.record.focus_session_id, "cause": root_cause(error)},
             )
@@ -260,7 +260,7 @@ class FocusWriter:
     def _failed(self, batch: Collection[UnsavedSession], error: Exception) -> bool:
         self._failures += 1
         if self._failures == 1:
-            _log.warning(
+            logger.warning(
                 "the database does not answer; what is measured is kept and written later",
                 extra={"cause": root_cause(error)},
             )
@@ -295,7 +295,7 @@ class FocusWriter:
             entry = self._entries.pop(focus_session_id)
             self._spooler.drop(entry.record)
             entry.tell(StoreUnavailable("Too many sessions waited for the database: this one was dropped."))
-            _log.error(
+            logger.error(
                 "a session is lost: too many waited for the database", extra={"focus_session_id": focus_session_id}
             )
 
