@@ -33,7 +33,7 @@ export const CONNECTIONS = {
   live: "Live",
   paused: "Connected, paused",
   silent: "Waiting for the server",
-  reconnecting: "Connection lost. Trying again…",
+  reconnecting: "Connecting again…",
   stopped: "",
 };
 
