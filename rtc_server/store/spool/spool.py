@@ -109,7 +109,7 @@ class Spool:
         try:
             aside = set_aside(self._folder)
         except OSError as failure:
-            logger.error("the spool is damaged and cannot be set aside", extra={"cause": failure.strerror})
+            logger.error("the spool is damaged and cannot be set aside", extra={"cause": failure.strerror})  # noqa: TRY400
         else:
             logger.error("the spool is damaged; it is set aside", extra={"cause": cause, "to": str(aside)})
 
@@ -166,7 +166,7 @@ def _records(connection: sqlite3.Connection, *, quietly: bool = False) -> Iterat
         except ValueError as error:
             if not quietly:
                 # Not the error's words: they may hold somebody's data.
-                logger.error(
+                logger.error(  # noqa: TRY400
                     "a session in the spool cannot be read; it stays there", extra={"cause": type(error).__name__}
                 )
             continue

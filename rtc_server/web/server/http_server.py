@@ -122,6 +122,6 @@ class _WithoutRequests(logging.Filter):
 
 def _connection_log() -> logging.Logger:
     logger = logging.getLogger(__name__)
-    if not log.filters:
-        log.addFilter(_WithoutRequests())
-    return log
+    if not logger.filters:
+        logger.addFilter(_WithoutRequests())
+    return logger
