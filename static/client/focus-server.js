@@ -58,13 +58,22 @@ export class FocusServer {
   }
 
   /**
-   * The row as the platform's database holds it, with its spans.
+   * The row as the platform's database holds it, with all its spans. A server that hands them out page by page says
+   * where the next page is.
    * @param {string} focusSessionId
    * @returns {Promise<import("./messages.js").StoredSession>}
    */
   async storedSession(focusSessionId) {
-    const path = `focus-sessions/${encodeURIComponent(focusSessionId)}`;
-    return (await this.#fetch(path, { cache: "no-store" })).json();
+    const path = new URL(`focus-sessions/${encodeURIComponent(focusSessionId)}`, this.#base);
+    /** @type {(page: URL) => Promise<import("./messages.js").StoredSession>} */
+    const read = async (page) => (await this.#fetch(page, { cache: "no-store" })).json();
+    const stored = await read(path);
+    for (let { next } = stored; next; ) {
+      const page = await read(new URL(next, path));
+      stored.spans.push(...page.spans);
+      next = page.next;
+    }
+    return stored;
   }
 
   /** Ask the token source again before the next request. */
