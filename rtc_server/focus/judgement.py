@@ -116,9 +116,7 @@ def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits:
     log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
         at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
-        return Judgement(
-            FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral
-        )
+        return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral)
     if beside > max(aside, turned):
         reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN
     elif turned > 0:
@@ -150,7 +148,7 @@ def _turned(face: FaceMeasurement, neutral: Neutral, limits: Limits) -> float:
 
 def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
     """The eyes say nothing: closed, or lowered to the desk, or whatever the head is turned to."""
-    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
+    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 4 * (1 - openness / CLOSED_OPENNESS))
     just_low, shut = DESK_HEAD_PITCH_DEG
     desk = just_low + (shut - just_low) * (1 - max(0.0, openness) / CLOSED_OPENNESS)
     if _turned(face, neutral, limits) > RESERVE:

@@ -15,7 +15,7 @@ from rtc_server.focus import judgement
 from rtc_server.focus.policy import READING
 from tests.focus.meshes import CLOSED, SCREEN, acted
 
-ASIDE = replace(SCREEN, gaze_yaw=11.5)
+ASIDE = replace(SCREEN, gaze_yaw=12.5)
 """Inside the lines as they are before the neutral is known; people whose labels say "away" want them narrower."""
 
 
@@ -46,7 +46,7 @@ def test_a_moved_constant_is_back_afterwards_and_an_imported_one_moves_too() -> 
     before = constants(READING)
     frames = list(acted((3, SCREEN), (0.7, CLOSED), (3, SCREEN)))
     with moved(READING, {"judgement.CLOSED_OPENNESS": 0.1, "policy.glance_s": 2.0}) as policy:
-        assert judgement.CLOSED_OPENNESS == pytest.approx(before["judgement.CLOSED_OPENNESS"] / 10)
+        assert 0 < judgement.CLOSED_OPENNESS < before["judgement.CLOSED_OPENNESS"] / 9
         assert policy.glance_s == pytest.approx(2 * READING.glance_s)
         analyse(frames, policy)
     assert constants(READING) == before
