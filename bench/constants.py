@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from rtc_server.focus.policy import Policy
 
-MODULES = ("decision", "gaze", "judgement", "learner_face", "neutral", "quality", "second_person", "tracker")
+MODULES = ("decision", "gaze", "jitter", "judgement", "learner_face", "neutral", "quality", "second_person", "tracker")
 _POLICY = "policy."
 
 

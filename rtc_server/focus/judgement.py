@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
+from rtc_server.focus.gaze import EYEBALL_RADIUS, IRIS_GAIN_DOWN
+from rtc_server.focus.jitter import Jitter
 from rtc_server.focus.measurement import FaceMeasurement
 from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
@@ -27,6 +29,8 @@ GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
 """Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""
 LANDMARK_DEVIATION_PX = 0.15
 """Of an iris. On a face with 16 pixels between the eyes' outer corners that is 4.6° of gaze, on a usual one 0.5°."""
+LEAST_TRUST = 0.1
+"""An eye whose iris cannot be where it seems to be still tells a tenth of what a good one tells."""
 LOW_LIDS_OPENNESS = 0.8
 """Lids below it hide so much of the iris that up and down becomes guesswork..."""
 LOW_LIDS_FACTOR = 4.0
@@ -94,28 +98,43 @@ DIRECTIONS = {
 """In the old page's vocabulary. What is missing here is an `error`: nothing can be said."""
 
 
-def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
+class GazeNoise:
+    """How far the gaze of this face can be believed, frame by frame."""
+
+    def __init__(self) -> None:
+        self._yaw, self._pitch = Jitter(GAZE_YAW_DEVIATION_DEG), Jitter(GAZE_PITCH_DEVIATION_DEG)
+
+    def observe(self, face: FaceMeasurement, openness: float, seconds: float) -> None:
+        """Behind low lids nothing is learned."""
+        if openness >= LOW_LIDS_OPENNESS:
+            self._yaw.observe(face.gaze.yaw_deg, seconds)
+            self._pitch.observe(face.gaze.pitch_deg, seconds)
+
+    def deviations(self, face: FaceMeasurement, openness: float) -> tuple[float, float]:
+        """Standard deviations of this frame's gaze yaw and pitch, in degrees."""
+        landmark = math.degrees(LANDMARK_DEVIATION_PX / (EYEBALL_RADIUS * face.eye_distance_px))
+        seen = max(LEAST_TRUST, face.eye_trust)
+        low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
+        yaw = math.hypot(self._yaw.deviation_deg, landmark)
+        pitch = math.hypot(self._pitch.deviation_deg, landmark / IRIS_GAIN_DOWN)
+        return yaw / seen, pitch * low_lids / seen
+
+
+def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits, noise: GazeNoise) -> Judgement:
     """Judge one measured face. `openness` as `Neutral.openness` gives it."""
     if openness < CLOSED_OPENNESS:
         return _with_low_lids(face, openness, neutral, limits)
-    landmark_deg = math.degrees(LANDMARK_DEVIATION_PX / (0.117 * face.eye_distance_px))
-    seen = max(0.1, face.eye_trust)
-    low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
-    yaw, yaw_deviation = _looked(
-        face.gaze.yaw_deg, neutral.gaze_yaw, math.hypot(GAZE_YAW_DEVIATION_DEG, landmark_deg) / seen,
-        face.head.yaw_deg, neutral.head_yaw,
-    )  # fmt: skip
+    yaw_noise, pitch_noise = noise.deviations(face, openness)
+    yaw, yaw_deviation = _looked(face.gaze.yaw_deg, neutral.gaze_yaw, yaw_noise, face.head.yaw_deg, neutral.head_yaw)
     pitch, pitch_deviation = _looked(
-        face.gaze.pitch_deg, neutral.gaze_pitch,
-        math.hypot(GAZE_PITCH_DEVIATION_DEG, 2 * landmark_deg) * low_lids / seen,
-        face.head.pitch_deg, neutral.head_pitch,
-    )  # fmt: skip
+        face.gaze.pitch_deg, neutral.gaze_pitch, pitch_noise, face.head.pitch_deg, neutral.head_pitch
+    )
     pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
     aside, beside = (abs(yaw) - limits.yaw_deg) / yaw_deviation, (abs(pitch) - pitch_limit) / pitch_deviation
     turned = _turned(face, neutral, limits)
     log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
-        at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
+        at_neutral = max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
         return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral)
     if beside > max(aside, turned):
         reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN

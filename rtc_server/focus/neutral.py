@@ -14,7 +14,7 @@ from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.gaze import USUAL_APERTURE
 from rtc_server.focus.measurement import FaceMeasurement
 
-PRIOR_WEIGHT_S = 1.5
+PRIOR_WEIGHT_S = 1.0
 """The prior is worth so many seconds of watching."""
 MEMORY_S = 30.0
 """Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
@@ -66,10 +66,10 @@ class Neutral:
     def __init__(self) -> None:
         self.head_yaw = Channel(0.0, 5.0, -30.0, 30.0)
         self.head_pitch = Channel(0.0, 8.0, -35.0, 35.0)
-        self.gaze_yaw = Channel(0.0, 3.0, -10.0, 10.0)
+        self.gaze_yaw = Channel(0.0, 4.0, -10.0, 10.0)
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
-        self.gaze_pitch = Channel(3.0, 5.0, -20.0, 25.0)
+        self.gaze_pitch = Channel(3.0, 8.0, -20.0, 25.0)
         self._left_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self._right_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self.screen: Calibration | None = None
