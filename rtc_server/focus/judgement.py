@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
-from rtc_server.focus.gaze import EYEBALL_RADIUS, IRIS_GAIN_DOWN
-from rtc_server.focus.jitter import Jitter
+from rtc_server.focus.gaze_noise import GazeNoise
 from rtc_server.focus.measurement import FaceMeasurement
 from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
@@ -25,16 +24,6 @@ DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
 """With lids low, a head this far below its neutral reads from the desk, and one held higher has its eyes
 closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who
 reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
-GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
-"""Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""
-LANDMARK_DEVIATION_PX = 0.15
-"""Of an iris. On a face with 16 pixels between the eyes' outer corners that is 4.6° of gaze, on a usual one 0.5°."""
-LEAST_TRUST = 0.1
-"""An eye whose iris cannot be where it seems to be still tells a tenth of what a good one tells."""
-LOW_LIDS_OPENNESS = 0.8
-"""Lids below it hide so much of the iris that up and down becomes guesswork..."""
-LOW_LIDS_FACTOR = 4.0
-"""...by this factor at closed lids, and less in between."""
 HEAD_YAW_DEVIATION_DEG = 3.0
 """Standard deviation of the head's own yaw, beside that of its neutral."""
 LOW_LIDS_LOG_ODDS = 1.5
@@ -96,28 +85,6 @@ DIRECTIONS = {
     Reason.NO_FACE: GazeDirection.NO_FACE,
 }
 """In the old page's vocabulary. What is missing here is an `error`: nothing can be said."""
-
-
-class GazeNoise:
-    """How far the gaze of this face can be believed, frame by frame."""
-
-    def __init__(self) -> None:
-        self._yaw, self._pitch = Jitter(GAZE_YAW_DEVIATION_DEG), Jitter(GAZE_PITCH_DEVIATION_DEG)
-
-    def observe(self, face: FaceMeasurement, openness: float, seconds: float) -> None:
-        """Behind low lids nothing is learned."""
-        if openness >= LOW_LIDS_OPENNESS:
-            self._yaw.observe(face.gaze.yaw_deg, seconds)
-            self._pitch.observe(face.gaze.pitch_deg, seconds)
-
-    def deviations(self, face: FaceMeasurement, openness: float) -> tuple[float, float]:
-        """Standard deviations of this frame's gaze yaw and pitch, in degrees."""
-        landmark = math.degrees(LANDMARK_DEVIATION_PX / (EYEBALL_RADIUS * face.eye_distance_px))
-        seen = max(LEAST_TRUST, face.eye_trust)
-        low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
-        yaw = math.hypot(self._yaw.deviation_deg, landmark)
-        pitch = math.hypot(self._pitch.deviation_deg, landmark / IRIS_GAIN_DOWN)
-        return yaw / seen, pitch * low_lids / seen
 
 
 def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits, noise: GazeNoise) -> Judgement:

@@ -70,8 +70,8 @@ class Neutral:
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
         self.gaze_pitch = Channel(3.0, 8.0, -20.0, 25.0)
-        self._left_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
-        self._right_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
+        self._left_aperture = Channel(USUAL_APERTURE, 0.06, 0.15, 0.55)
+        self._right_aperture = Channel(USUAL_APERTURE, 0.06, 0.15, 0.55)
         self.screen: Calibration | None = None
         """The learner's own screen, once they have calibrated."""
         self._steady_s = 0.0
