@@ -1,15 +1,16 @@
 """The constants of the judgement, by name, and how to move one for a while."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from unittest.mock import patch
 
+from rtc_server import focus
 from rtc_server.focus.policy import Policy
 
 MODULES = (
@@ -74,5 +75,9 @@ def _owns(module: str, constant: str) -> bool:
 
 def _holders(constant: str) -> list[ModuleType]:
     """Every module of the judgement that reads it by this name."""
-    loaded = [module for name, module in sys.modules.items() if name.startswith("rtc_server.focus.")]
-    return [module for module in loaded if constant in vars(module)]
+    return [module for module in _judgement_modules() if constant in vars(module)]
+
+
+@cache
+def _judgement_modules() -> tuple[ModuleType, ...]:
+    return tuple(_module(one.name) for one in iter_modules(focus.__path__))

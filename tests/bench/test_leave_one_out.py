@@ -15,13 +15,13 @@ from rtc_server.focus import judgement
 from rtc_server.focus.policy import READING
 from tests.focus.meshes import CLOSED, SCREEN, acted
 
-ASIDE = replace(SCREEN, gaze_yaw=12.5)
+ASIDE = replace(SCREEN, gaze_yaw=14.5)
 """Inside the lines as they are before the neutral is known; people whose labels say "away" want them narrower."""
 
 
 def clip(person: str, *, wants_narrower: bool) -> LabelledClip:
-    labels = (Label(0, 2, "focused"), Label(2, 5, "away_right" if wants_narrower else "focused"))
-    return LabelledClip(f"{person}.mp4", person, tuple(acted((2, SCREEN), (3, ASIDE), fps=5)), labels)
+    labels = (Label(0, 1, "focused"), Label(1, 3, "away_right" if wants_narrower else "focused"))
+    return LabelledClip(f"{person}.mp4", person, tuple(acted((1, SCREEN), (2, ASIDE), fps=4)), labels)
 
 
 def test_what_suits_one_person_alone_is_not_chosen_for_that_person() -> None:
