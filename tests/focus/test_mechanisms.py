@@ -128,6 +128,14 @@ def test_a_minute_of_looking_aside_does_not_become_the_neutral() -> None:
     assert [span.state for span in tracker.spans()] == [FocusState.FOCUSED, FocusState.UNFOCUSED]
 
 
+def test_a_pose_believed_after_a_distracted_start_is_given_up_when_face_and_eyes_turn_to_the_camera() -> None:
+    aside = replace(SCREEN, head_yaw=32.0, gaze_yaw=32.0)
+    tracker, _ = lived(lambda at_s: SCREEN if at_s >= 40 else aside, 60)
+    *_, before, last = tracker.spans()
+    assert before.state is FocusState.UNFOCUSED
+    assert (last.state, last.start_s) == (FocusState.FOCUSED, pytest.approx(42, abs=1.0))
+
+
 # -- lids
 
 
