@@ -73,7 +73,7 @@ def leave_one_out(clips: Sequence[LabelledClip], policy: Policy) -> dict[str, An
 
 
 def sensitivity(clips: Sequence[LabelledClip], policy: Policy) -> list[dict[str, Any]]:
-    """Of each constant: by how many points accuracy, stored and live, rises with 15 % less and with 15 % more of it."""
+    """Of each constant: by how many points accuracy rises, stored and live, with 15 % less and with 15 % more of it."""
     judge = _Judge(clips, policy)
     before = _points(judge.by_person({}))
     rows = []
