@@ -27,7 +27,7 @@ async def _closed_when_nominated(registry: PeerRegistry, user_id: int) -> "weakr
         peer = registry.peer(answer.peer_id)
         ice = peer._connection._dtls.transport._connection
         async with asyncio.timeout(5):
-            while not ice._check_list_done:
+            while not ice._check_list_done:  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0)
         await registry.close_peer(answer.peer_id, "stopped")
         # The client's own end would otherwise be closed in the same moment, and leak in the same way.
