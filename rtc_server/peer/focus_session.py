@@ -83,11 +83,10 @@ class FocusSession:
             self._tracker.resume(self.clock.now(now))
             self._session_type = "resume"
 
-    def carry_on(self, clock: MediaClock, now: float) -> None:
-        """Another peer goes on with it, by a clock of its own; what nobody saw in between is unknown."""
+    def carry_on(self, now: float) -> None:
+        """Another peer goes on with it; what nobody saw in between is unknown."""
         self.silence(now)
         self.cancel_calibration()
-        self.clock = clock
 
     def look_at(self, x: float, y: float) -> None:
         """Calibration: a dot is shown here now, in screen widths and heights from the top left."""

@@ -23,7 +23,7 @@ from aiortc.rtp import (
 from rtc_server.media.frame import Codec, EncodedFrame
 from rtc_server.peer.frame_assembler import FrameAssembler
 from rtc_server.peer.media_allowance import MAX_BITRATE_KBPS
-from rtc_server.peer.media_clock import MediaClock
+from rtc_server.peer.media_clock import ConnectionClock
 from rtc_server.peer.rtp import parse_header
 
 STREAM_IDLE_S = 1.0
@@ -47,7 +47,7 @@ class _Stream:
 class MediaReceiver:
     """Pure but for `send`: time comes in as an argument."""
 
-    def __init__(self, codec: Codec, payload_type: int, clock: MediaClock, send: Callable[[bytes], None]) -> None:
+    def __init__(self, codec: Codec, payload_type: int, clock: ConnectionClock, send: Callable[[bytes], None]) -> None:
         self._codec = codec
         self._payload_type = payload_type
         self._clock = clock

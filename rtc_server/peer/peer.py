@@ -20,7 +20,6 @@ from rtc_server.peer.conversation import Conversation
 from rtc_server.peer.focus_session import FocusSession, Recorder
 from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.media_allowance import MediaLimits
-from rtc_server.peer.media_clock import MediaClock
 from rtc_server.peer.media_receiver import MediaReceiver
 from rtc_server.peer.metrics_channel import MESSAGES_PER_S
 from rtc_server.peer.offer import Offer
@@ -72,7 +71,6 @@ class Peer:
         self.session = session
         self.continued = continued
         now = asyncio.get_running_loop().time()
-        self.clock = MediaClock(session.clock.now(now), since=now) if continued else session.clock
         self.end_reason: str | None = None
         self._loop = asyncio.get_running_loop()
         self._services = services
@@ -84,7 +82,8 @@ class Peer:
         self._trouble: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay, services.media_limits)
-        self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
+        clock = session.clock.connection()
+        self._receiver = MediaReceiver(offer.codec, offer.payload_type, clock, self._connection.send_rtcp)
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
             Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),

@@ -58,6 +58,8 @@ class PeerRegistry:
         self._parked: dict[str, _Parked] = {}
         self._occupants: dict[str, Occupant] = {}
         """By peer id: those who are here, and those whose offer is being answered."""
+        self._caught_up: dict[Learner, float] = {}
+        """Until when a learner's last media time is ahead of real time: so many seconds, and then forgotten."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -156,7 +158,9 @@ class PeerRegistry:
     def _take_in(self, peer: Peer) -> None:
         """The newest peer of a learner wins."""
         if peer.continued:
-            peer.session.carry_on(peer.clock, asyncio.get_running_loop().time())
+            peer.session.carry_on(asyncio.get_running_loop().time())
+        else:
+            peer.session.clock.not_before = self._caught_up_at(peer.grant.learner)
         older = self._live.get(peer.grant.learner)
         if older is not None:
             older.end("replaced", resumable=older.session is peer.session)
@@ -183,6 +187,7 @@ class PeerRegistry:
     def _leave(self, peer: Peer) -> None:
         self._peers.pop(peer.peer_id, None)
         self._occupants.pop(peer.peer_id, None)
+        self._remember_clock(peer)
         if self._live.get(peer.grant.learner) is peer:
             del self._live[peer.grant.learner]
         if self._goes_on(peer.session):
@@ -193,6 +198,19 @@ class PeerRegistry:
             # It was lost at first, and said goodbye while it was being closed.
             peer.session.finish(peer.end_reason or "failed")
             peer.session.keep_in(self._services.recorder)
+
+    def _remember_clock(self, peer: Peer) -> None:
+        """A learner who begins one FocusSession after the other is not ahead of real time by each of them."""
+        now = asyncio.get_running_loop().time()
+        self._caught_up = {learner: moment for learner, moment in self._caught_up.items() if moment > now}
+        self._caught_up[peer.grant.learner] = self._caught_up_at(peer.grant.learner, peer.session)
+
+    def _caught_up_at(self, learner: Learner, *sessions: FocusSession) -> float:
+        """No new FocusSession of this learner begins to count before."""
+        now = asyncio.get_running_loop().time()
+        live = [peer.session for peer in self._peers.values() if peer.grant.learner == learner]
+        ends = [session.clock.caught_up_at(now) for session in (*live, *sessions)]
+        return max([now, self._caught_up.get(learner, now), *ends])
 
     def _goes_on(self, session: FocusSession, without: Peer | None = None) -> bool:
         return any(peer.session is session for peer in self._peers.values() if peer is not without)

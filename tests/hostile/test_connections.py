@@ -2,15 +2,25 @@
 
 import asyncio
 import gc
+import time
 import weakref
+from typing import Any
+
+import av
+import pytest
 
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.peer.media_clock import MAX_AHEAD_S
 from tests.peer.conftest import until
-from tests.peer.learner_client import grant, learner_client
+from tests.peer.learner_client import Camera, grant, learner_client
 
 PEERS = 12
 """Each leaves a task behind about every second time where nothing prevents it."""
+
+STAMPED_S = 0.7
+"""Between two pictures by their timestamps; less than a second, so that no gap is seen."""
+CONNECTIONS = 5
 
 
 async def test_a_peer_that_is_closed_while_it_connects_leaves_nothing(registry: PeerRegistry) -> None:
@@ -37,3 +47,30 @@ async def _closed_when_nominated(registry: PeerRegistry, user_id: int) -> "weakr
 
 def _consent_tasks() -> list["asyncio.Task[object]"]:
     return [task for task in asyncio.all_tasks() if "query_consent" in repr(task.get_coro())]
+
+
+class FastCamera(Camera):
+    """Pictures 60 ms apart, whose timestamps are much further apart."""
+
+    def __init__(self) -> None:
+        super().__init__(fps=16)
+
+    async def recv(self) -> av.VideoFrame:
+        frame = await super().recv()
+        frame.pts = round(self._count * STAMPED_S * 90_000)
+        return frame
+
+
+@pytest.mark.parametrize("continued", [True, False], ids=["continued", "one after the other"])
+async def test_no_row_of_connections_earns_more_time_than_passes(registry: PeerRegistry, continued: bool) -> None:
+    began, session, media_s = time.monotonic(), None, {}
+    for _ in range(CONNECTIONS):
+        async with learner_client(FastCamera()) as client:
+            options: dict[str, Any] = {"continues": session} if continued else {}
+            await client.connect(registry, **options)
+            session = (await client.told("tracking_started"))["focus_session_id"]
+            for _ in range(4):  # so few that its clock is not found to be too fast
+                update = await client.told("tracking_update", lambda update: update["server_ms"] > 0)
+            media_s[session] = update["media_time_s"]
+    assert len(media_s) == (1 if continued else CONNECTIONS)
+    assert sum(media_s.values()) <= time.monotonic() - began + MAX_AHEAD_S

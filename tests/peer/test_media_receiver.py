@@ -28,7 +28,9 @@ class Wire:
 
     def __init__(self) -> None:
         self.said: list[AnyRtcpPacket] = []
-        self.receiver = MediaReceiver("vp8", 97, MediaClock(), lambda data: self.said.extend(RtcpPacket.parse(data)))
+        self.receiver = MediaReceiver(
+            "vp8", 97, MediaClock().connection(), lambda data: self.said.extend(RtcpPacket.parse(data))
+        )
 
     def take(self, packet: Packet, now: float, *, ssrc: int = SSRC, payload_type: int = 97) -> list[EncodedFrame]:
         rtp = RtpPacket(
