@@ -9,9 +9,9 @@ from typing import Any
 import av
 import pytest
 
+from rtc_server.peer.media_clock import MAX_AHEAD_S
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.media_clock import MAX_AHEAD_S
 from tests.peer.conftest import until
 from tests.peer.learner_client import Camera, grant, learner_client
 
