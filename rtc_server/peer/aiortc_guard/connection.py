@@ -21,7 +21,7 @@ from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard.data_guard import guard_data
 from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate
-from rtc_server.peer.aiortc_guard.late_consent import end_consent, refuse_late_consent
+from rtc_server.peer.aiortc_guard.early_close import allow_early_close, end_consent
 from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
 from rtc_server.peer.aiortc_guard.send_datagram import send_datagram
 from rtc_server.peer.ice_gathering import IceGathering, gather_with
@@ -152,7 +152,7 @@ class Connection:
         receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
         receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
-        refuse_late_consent(self._dtls.transport._connection)
+        allow_early_close(self._pc, self._dtls)
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
     def _stand_at_the_gates(self) -> None:
@@ -177,9 +177,8 @@ class Connection:
             return
         if self._dtls._task is not None:
             self._dtls._task.cancel()
-        ice = self._dtls.transport._connection
-        end_consent(ice)
-        for protocol in ice._protocols:
+        end_consent(self._dtls)
+        for protocol in self._dtls.transport._connection._protocols:
             protocol.transport.abort()
 
     # -- handlers: one that raises would break aiortc's loops, so it ends its own peer instead
