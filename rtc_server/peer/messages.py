@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rtc_server.focus.calibration import Quality
+from rtc_server.focus.record import EndReason
 from rtc_server.focus.state import FocusState, GazeDirection, Reason, Totals
 
 VERSION: Literal[1] = 1
@@ -81,8 +82,7 @@ class TrackingUpdate(Message):
 class TrackingStopped(Message):
     type: Literal["tracking_stopped"] = "tracking_stopped"
     focus_session_id: str
-    reason: str
-    """`stopped`, `replaced`, `silence`, `expired` (it has reached its age limit), `shutdown` or `failed`."""
+    reason: EndReason
     metrics: Metrics
     timestamp: datetime
 

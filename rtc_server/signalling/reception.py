@@ -6,6 +6,7 @@ from typing import Protocol
 from aiohttp import web
 
 from rtc_server.errors import OfferMalformed
+from rtc_server.focus.record import EndReason
 from rtc_server.learner import Grant
 from rtc_server.signalling.address_rate import AddressRate
 from rtc_server.signalling.auth import TokenVerifier
@@ -53,7 +54,7 @@ class Peers(Protocol):
         """Raises PeerUnknown, OfferMalformed, OfferUnacceptable (an ICE restart)."""
         ...
 
-    async def close_peer(self, peer_id: str, reason: str) -> None: ...
+    async def close_peer(self, peer_id: str, reason: EndReason) -> None: ...
 
     def peer(self, peer_id: str) -> LivePeer:
         """Raises PeerUnknown."""

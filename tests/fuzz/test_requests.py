@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from hypothesis import strategies as st
 
+from rtc_server.focus.record import EndReason
 from rtc_server.learner import Grant
 from rtc_server.peer.analysis_pool import AnalysisPool
 from rtc_server.peer.ice_gathering import IceGathering
@@ -129,7 +130,7 @@ class House:
 
         async def end_all() -> None:
             for peer_id in list(self.registry._peers):
-                await self.registry.close_peer(peer_id, "stopped")
+                await self.registry.close_peer(peer_id, EndReason.STOPPED)
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 while self.registry._tasks:
                     await asyncio.wait(self.registry._tasks)

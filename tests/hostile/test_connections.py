@@ -4,15 +4,18 @@ import asyncio
 import gc
 import time
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import av
 import pytest
 
+from rtc_server.errors import PeerUnknown
+from rtc_server.focus.record import EndReason
 from rtc_server.peer.media_clock import MAX_AHEAD_S
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
-from tests.peer.conftest import until
+from tests.peer.conftest import Records, until
 from tests.peer.learner_client import Camera, grant, learner_client
 
 PEERS = 12
@@ -23,12 +26,14 @@ STAMPED_S = 0.7
 CONNECTIONS = 5
 
 
-async def test_a_peer_that_is_closed_while_it_connects_leaves_nothing(registry: PeerRegistry) -> None:
+async def test_a_peer_that_is_closed_while_it_connects_leaves_nothing(
+    registry: PeerRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
     """aioice looks every 20 ms whether it is connected; a DELETE may come in between."""
     peers = [await _closed_when_nominated(registry, user_id) for user_id in range(PEERS)]
     await until(lambda: not _consent_tasks(), "no consent check goes on")
-    gc.collect()
-    assert [peer() for peer in peers if peer() is not None] == []
+    await until(lambda: not _alive(peers), "nothing keeps a peer")
+    assert caplog.records == []
 
 
 async def _closed_when_nominated(registry: PeerRegistry, user_id: int) -> "weakref.ref[Peer]":
@@ -39,10 +44,15 @@ async def _closed_when_nominated(registry: PeerRegistry, user_id: int) -> "weakr
         async with asyncio.timeout(5):
             while not ice._check_list_done:  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0)
-        await registry.close_peer(answer.peer_id, "stopped")
+        await registry.close_peer(answer.peer_id, EndReason.STOPPED)
         # The client's own end would otherwise be closed in the same moment, and leak in the same way.
-        await until(lambda: len(registry) == 0 and client.pc.iceConnectionState == "completed", "the peer has left")
+        await until(lambda: len(registry) == 0 and client.pc.iceConnectionState != "checking", "the peer has left")
         return weakref.ref(peer)
+
+
+def _alive(peers: list["weakref.ref[Peer]"]) -> bool:
+    gc.collect()
+    return any(peer() is not None for peer in peers)
 
 
 def _consent_tasks() -> list["asyncio.Task[object]"]:
@@ -74,3 +84,26 @@ async def test_no_row_of_connections_earns_more_time_than_passes(registry: PeerR
             media_s[session] = update["media_time_s"]
     assert len(media_s) == (1 if continued else CONNECTIONS)
     assert sum(media_s.values()) <= time.monotonic() - began + MAX_AHEAD_S
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 4, 8, 16, 32])
+async def test_a_session_that_is_ended_is_never_gone_on_with(
+    registry: PeerRegistry, records: Records, turns: int
+) -> None:
+    """A DELETE while an offer that continues the session is being answered, so many turns of the loop after it."""
+    async with learner_client() as first, learner_client() as second:
+        answer = await first.connect(registry)
+        session = (await first.told("tracking_started"))["focus_session_id"]
+        await first.told("tracking_update")
+        connecting = asyncio.create_task(second.connect(registry, continues=session))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with suppress(PeerUnknown):  # the newer peer was quicker, and this one has left
+            await registry.close_peer(answer.peer_id, EndReason.STOPPED)
+        await connecting
+        started = await second.told("tracking_started")
+        await second.told("tracking_update")
+        await until(lambda: len(registry) == 1, "the older has left")
+        ended = {record.focus_session_id for record in records.all if record.end_reason is not None}
+        assert started["focus_session_id"] not in ended
+        assert started["continued"] == (session not in ended)

@@ -13,6 +13,7 @@ from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk, serialize_packe
 from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
+from rtc_server.focus.record import EndReason
 from rtc_server.peer.aiortc_guard import Connection, connection
 from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_GAP_SPAN, gap_span
 from rtc_server.peer.aiortc_guard.data_path import MAX_ON_ITS_WAY_BYTES, Sender, Suspended, run_to_end
@@ -375,7 +376,7 @@ async def test_close_ends_even_where_aiortc_hangs(
 
     monkeypatch.setattr(pc, "close", hang)
     monkeypatch.setattr(connection, "CLOSE_DEADLINE_S", 0.05)
-    live.peer.end("stopped")
+    live.peer.end(EndReason.STOPPED)
     await until(lambda: len(registry) == 0, "it ended")
     assert (await records.ended())[0].end_reason == "stopped"
     assert all(protocol.transport.is_closing() for protocol in live.server_ice._protocols)

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from rtc_server.errors import OfferMalformed, PeerUnknown
+from rtc_server.focus.record import EndReason
 from rtc_server.learner import Grant, Learner
 from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
 from rtc_server.signalling.auth import mint_token, token_verifier
@@ -74,7 +75,7 @@ class MemoryPeers:
         self._fail()
         self.fragments.append((peer_id, fragment))
 
-    async def close_peer(self, peer_id: str, reason: str) -> None:
+    async def close_peer(self, peer_id: str, reason: EndReason) -> None:
         self._fail()
         del self.live[peer_id]
         self.ended.append((peer_id, reason))

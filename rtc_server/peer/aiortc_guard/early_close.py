@@ -31,7 +31,7 @@ def allow_early_close(pc: RTCPeerConnection, dtls: RTCDtlsTransport) -> None:
             await start(parameters)
 
     transport._connection.connect = connect_unless_closed  # type: ignore[method-assign]
-    transport.start = start_unless_closed  # type: ignore[method-assign]
+    transport.start = start_unless_closed  # type: ignore[method-assign, assignment]
     if sctp is None:
         return
     start_sctp = sctp.start
@@ -40,7 +40,7 @@ def allow_early_close(pc: RTCPeerConnection, dtls: RTCDtlsTransport) -> None:
         if not closed():
             await start_sctp(capabilities, port)
 
-    sctp.start = start_sctp_unless_closed  # type: ignore[method-assign]
+    sctp.start = start_sctp_unless_closed  # type: ignore[method-assign, assignment]
 
 
 def end_consent(dtls: RTCDtlsTransport) -> None:
