@@ -28,7 +28,7 @@ from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
+from rtc_server.peer.vital_signs import Deadlines
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
 from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
@@ -192,7 +192,7 @@ async def _registry(
         relay=partial(_relay, ice_servers) if settings.server_turn else None,
         messages_per_s=settings.messages_per_second,
         adaptive=settings.adaptive,
-        limits=Limits(
+        deadlines=Deadlines(
             connect_s=settings.connect_timeout,
             first_frame_s=settings.first_frame_timeout,
             silence_unknown_s=settings.silence_unknown,

@@ -42,7 +42,10 @@ class FocusSession:
         self._began = time.monotonic()
         self._consent_at = consent_at
         self._dot_shown_at_s: float | None = None
-        self._session_type: SessionType = "viewing"
+        self.paused_since: float | None = None
+        """Monotonic; None while pictures are looked at."""
+        self._was_paused = False
+        self._seen = False
         self._begun = False
         """A picture was looked at, or missed."""
 
@@ -58,7 +61,18 @@ class FocusSession:
 
     @property
     def paused(self) -> bool:
-        return self._session_type == "pause"
+        return self.paused_since is not None
+
+    @property
+    def seen(self) -> bool:
+        """A picture was looked at."""
+        return self._seen
+
+    @property
+    def session_type(self) -> SessionType:
+        if self.paused:
+            return "pause"
+        return "resume" if self._was_paused else "viewing"
 
     # -- its life, by the rules of session_states
 
@@ -107,7 +121,7 @@ class FocusSession:
         with self._lock:
             if self._life.end_reason is not None:
                 return self._tracker.snapshot()
-            self._begun = True
+            self._begun = self._seen = True
             return self._tracker.observe(observation)
 
     def silence(self, now: float) -> FocusSnapshot:
@@ -119,12 +133,12 @@ class FocusSession:
     def pause(self, now: float) -> None:
         with self._lock:
             self._tracker.pause(self.clock.now(now))
-            self._session_type = "pause"
+            self.paused_since, self._was_paused = now, True
 
     def resume(self, now: float) -> None:
         with self._lock:
             self._tracker.resume(self.clock.now(now))
-            self._session_type = "resume"
+            self.paused_since = None
 
     def look_at(self, x: float, y: float) -> None:
         """Calibration: a dot is shown here now, in screen widths and heights from the top left."""
@@ -173,7 +187,7 @@ class FocusSession:
                 learner=self.learner,
                 started_at=self._started_at,
                 recorded_at=datetime.now(UTC),
-                session_type=self._session_type,
+                session_type=self.session_type,
                 totals=self._tracker.snapshot().totals,
                 spans=self._tracker.spans(),
                 multiple_faces=self._tracker.multiple_faces_spans(),

@@ -26,7 +26,7 @@ from rtc_server.peer.offer import Offer
 from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
 from rtc_server.peer.session_states import PeerLife, PeerState
 from rtc_server.peer.update_text import update_text
-from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
+from rtc_server.peer.vital_signs import Deadlines, Verdict, VitalSigns
 
 BEAT_S = 1.0
 TROUBLE_TICK_S = 0.02
@@ -44,7 +44,7 @@ class PeerServices:
     gathering: IceGathering = field(default_factory=IceGathering)
     relay: Callable[[str], Relay] | None = None
     """From a client's address to a relay for it with a fresh credential, where the server itself is behind one."""
-    limits: Limits = field(default_factory=Limits)
+    deadlines: Deadlines = field(default_factory=Deadlines)
     media_limits: MediaLimits = field(default_factory=MediaLimits)
     messages_per_s: float = MESSAGES_PER_S
     """That a client may send on its data channels."""
@@ -103,7 +103,7 @@ class Peer:
         services, now = self._services, self._loop.time()
         session.take(self.peer_id, now)
         self.session = session
-        self._vital_signs = VitalSigns(services.limits, now, session.age_s)
+        self._vital_signs = VitalSigns(services.deadlines, now, session.age_s, seen_before=session.seen)
         clock = session.clock.connection()
         self._receiver = MediaReceiver(self.offer.codec, self.offer.payload_type, clock, self._connection.send_rtcp)
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
@@ -136,15 +136,22 @@ class Peer:
             self.session.lose(self.peer_id, reason)
             self._end(reason)
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it is paused without having sent a picture; None where it is not so."""
+        idle = self._life.state is PeerState.CONNECTED and not self._vital_signs.sent_a_frame
+        return self.session.paused_since if idle else None
+
+    @property
+    def ending(self) -> bool:
+        return self._life.ending
+
     # -- what the connection says
 
     def connected(self) -> None:
         if not self._life.connect():
             return
-        now = self._loop.time()
-        self._vital_signs.connected(now)
-        if self.session.paused:
-            self._vital_signs.pause(now)
+        self._vital_signs.connected(self._loop.time())
         self.session.connected(self.peer_id)
 
     def lost(self) -> None:
@@ -173,15 +180,13 @@ class Peer:
     # -- what the client says
 
     def paused(self) -> None:
-        now = self._loop.time()
-        self.session.pause(now)
-        self._vital_signs.pause(now)
+        self.session.pause(self._loop.time())
         self._publish(self.session.snapshot())
 
     def resumed(self) -> None:
         now = self._loop.time()
         self.session.resume(now)
-        self._vital_signs.resume(now)
+        self._vital_signs.resumed(now)
         self._request_keyframe()
         self._publish(self.session.snapshot())
 
@@ -246,7 +251,7 @@ class Peer:
         while True:
             await asyncio.sleep(BEAT_S)
             now = self._loop.time()
-            verdict = self._vital_signs.verdict(now)
+            verdict = self._vital_signs.verdict(now, self.session.paused_since)
             if verdict is Verdict.GONE:
                 self.lose(EndReason.SILENCE if self._life.state is PeerState.CONNECTED else EndReason.FAILED)
             elif verdict is Verdict.OLD:

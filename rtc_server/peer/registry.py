@@ -7,6 +7,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.focus.record import EndReason
@@ -125,7 +126,19 @@ class PeerRegistry:
         replaced = self._live.get(newcomer.learner)
         replaced_id = replaced.peer_id if replaced is not None else None
         others = [occupant for peer_id, occupant in self._occupants.items() if peer_id != replaced_id]
-        self._room.admit(newcomer, others)
+        idle = [peer for peer in self._idle_longest_first() if peer is not replaced]
+        self._room.admit(newcomer, others, making_way=len(idle))
+
+    def _idle_longest_first(self) -> list[Peer]:
+        """Those who are paused and have not sent a picture: they make way where the server is full."""
+        idle = [(peer.idle_since, peer) for peer in self._peers.values() if peer.idle_since is not None]
+        return [peer for _, peer in sorted(idle, key=itemgetter(0))]
+
+    def _make_way(self) -> None:
+        ending = sum(peer.ending for peer in self._peers.values())
+        surplus = max(0, len(self._occupants) - ending - self._room.total)
+        for peer in self._idle_longest_first()[:surplus]:
+            peer.lose(EndReason.SILENCE)
 
     def _take_in(self, peer: Peer, continues: str | None, consent_at: datetime | None) -> None:
         """The newest peer of a learner wins."""
@@ -142,6 +155,7 @@ class PeerRegistry:
         self._parked.end_those_of(grant.learner)
         self._peers[peer.peer_id] = peer
         self._live[grant.learner] = peer
+        self._make_way()
         task = asyncio.create_task(self._host(peer), name=f"peer {peer.peer_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -154,7 +168,7 @@ class PeerRegistry:
         session = live.session if live is not None and live.session.id == continues else self._parked.find(continues)
         if session is None or session.learner != learner or not session.may_be_continued:
             return None
-        return session if session.age_s < self._services.limits.max_age_s else None
+        return session if session.age_s < self._services.deadlines.max_age_s else None
 
     # -- going
 

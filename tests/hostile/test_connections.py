@@ -10,13 +10,14 @@ from typing import Any
 import av
 import pytest
 
-from rtc_server.errors import PeerUnknown
+from rtc_server.errors import OfferMalformed, PeerUnknown, ServerFull
 from rtc_server.focus.record import EndReason
 from rtc_server.peer.media_clock import MAX_AHEAD_S
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
-from tests.peer.conftest import Records, until
-from tests.peer.learner_client import Camera, grant, learner_client
+from rtc_server.peer.vital_signs import Deadlines
+from tests.peer.conftest import MakeRegistry, Records, until
+from tests.peer.learner_client import Camera, LearnerClient, grant, learner_client
 
 PEERS = 12
 """Each leaves a task behind about every second time where nothing prevents it."""
@@ -107,3 +108,57 @@ async def test_a_session_that_is_ended_is_never_gone_on_with(
         ended = {record.focus_session_id for record in records.all if record.end_reason is not None}
         assert started["focus_session_id"] not in ended
         assert started["continued"] == (session not in ended)
+
+
+async def test_who_pauses_before_any_picture_holds_no_place(make_registry: MakeRegistry, records: Records) -> None:
+    registry = make_registry(deadlines=Deadlines(first_frame_s=0.1))
+    async with learner_client(_still_camera()) as client:
+        await client.connect(registry)
+        await client.told("tracking_started")
+        client.say({"type": "pause"})
+        assert (await client.told("tracking_stopped"))["reason"] == "silence"
+        assert records.all == []
+
+
+async def test_the_longest_paused_without_a_picture_makes_way_where_the_server_is_full(
+    make_registry: MakeRegistry,
+) -> None:
+    registry = make_registry(max_peers=2)
+    async with (
+        learner_client(_still_camera()) as first,
+        learner_client(_still_camera()) as second,
+        learner_client() as newcomer,
+    ):
+        for user_id, client in enumerate((first, second)):
+            await client.connect(registry, grant(user_id))
+            await client.told("tracking_started")
+            await _pause(client)
+        with pytest.raises(OfferMalformed):
+            await registry.connect("v=0", grant(3))
+        assert len(registry) == 2, "who only tries makes nobody go"
+        await newcomer.connect(registry, grant(3))
+        assert (await first.told("tracking_stopped"))["reason"] == "silence"
+        await newcomer.told("tracking_update")
+        await until(lambda: len(registry) == 2, "the first has left")
+        assert not [message for message in second.messages if message["type"] == "tracking_stopped"]
+
+
+async def test_who_was_seen_keeps_the_place_while_paused(make_registry: MakeRegistry) -> None:
+    registry = make_registry(max_peers=1)
+    async with learner_client() as seen, learner_client() as newcomer:
+        await seen.connect(registry, grant(1))
+        await seen.told("tracking_update")
+        await _pause(seen)
+        with pytest.raises(ServerFull):
+            await newcomer.connect(registry, grant(2))
+
+
+def _still_camera() -> Camera:
+    camera = Camera()
+    camera.running.clear()
+    return camera
+
+
+async def _pause(client: LearnerClient) -> None:
+    client.say({"type": "pause"})
+    await client.told("tracking_update", lambda update: update["reason"] == "paused")

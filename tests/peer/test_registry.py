@@ -10,7 +10,7 @@ from rtc_server.focus.record import EndReason
 from rtc_server.focus.state import FocusState
 from rtc_server.peer.aiortc_guard import Connection
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
+from rtc_server.peer.vital_signs import Deadlines
 from tests.peer.conftest import MakeRegistry, Records, until
 from tests.peer.learner_client import grant, learner_client
 from tests.peer.offers import VIDEO, offer
@@ -99,7 +99,7 @@ async def test_a_session_that_is_too_old_does_not_go_on(registry: PeerRegistry) 
     async with learner_client() as first, learner_client() as second:
         answer = await first.connect(registry)
         session = (await first.told("tracking_started"))["focus_session_id"]
-        registry.peer(answer.peer_id).session._began -= Limits().max_age_s
+        registry.peer(answer.peer_id).session._began -= Deadlines().max_age_s
         await second.connect(registry, continues=session)
         assert not (await second.told("tracking_started"))["continued"]
 
