@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import resource
 import secrets
 import signal
@@ -15,10 +14,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rtc_server import __version__
-from rtc_server.api.demo import DemoDoor
-from rtc_server.api.focus_sessions import FocusSessionsDoor
-from rtc_server.api.health import health_routes
-from rtc_server.api.pages import page_routes
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
@@ -29,27 +24,33 @@ from rtc_server.peer.media_allowance import MediaLimits
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.peer.vital_signs import Deadlines
+from rtc_server.processors import usable_processors
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
-from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
-from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
-from rtc_server.signalling.client_address import ClientAddresses
-from rtc_server.signalling.cors import cors_middleware
-from rtc_server.signalling.http_server import Site, server_runner
-from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
-from rtc_server.signalling.offer import OfferDoor
-from rtc_server.signalling.problems import problem_middleware
-from rtc_server.signalling.reception import Reception
-from rtc_server.signalling.request_log import request_log_middleware
-from rtc_server.signalling.response_headers import response_headers_middleware
-from rtc_server.signalling.tls import Certificate
-from rtc_server.signalling.unread_bodies import unread_body_middleware
-from rtc_server.signalling.whip import WhipDoor
-from rtc_server.store.engine import open_store
+from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
+from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
+from rtc_server.web.access.client_address import ClientAddresses
+from rtc_server.web.access.read_access import ReadAccess
+from rtc_server.web.access.request_rate import RequestRate, stranger_rate_middleware
+from rtc_server.web.demo import DemoEndpoint
+from rtc_server.web.focus_sessions import FocusSessionsEndpoint
+from rtc_server.web.health import health_routes
+from rtc_server.web.ice_servers import IceServers, IceServersEndpoint
+from rtc_server.web.offer import OfferEndpoint
+from rtc_server.web.pages import page_routes
+from rtc_server.web.server.cors import cors_middleware
+from rtc_server.web.server.http_server import Site, server_runner
+from rtc_server.web.server.problems import problem_middleware
+from rtc_server.web.server.request_log import request_log_middleware
+from rtc_server.web.server.response_headers import response_headers_middleware
+from rtc_server.web.server.tls import Certificate
+from rtc_server.web.server.unread_bodies import unread_body_middleware
+from rtc_server.web.signalling import Signalling
+from rtc_server.web.whip import WhipEndpoint
 
 
 def serve(settings: Settings, *, demo: bool) -> None:
@@ -119,7 +120,9 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
 
     engine = await open_store(settings.database_url.get_secret_value())
     owned.push_async_callback(engine.dispose)
-    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval)
+    reads = open_reads(settings.database_url.get_secret_value())
+    owned.push_async_callback(reads.dispose)
+    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
     await writer.start()
     owned.push_async_callback(writer.close)
     if settings.retention_days is not None:
@@ -135,14 +138,16 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
         owned.push_async_callback(_end, expiring)
     registry = await _registry(settings, writer, ice_servers, owned)
 
-    reception = Reception(
+    signalling = Signalling(
         registry,
         tokens,
         addresses=addresses,
-        rate=AddressRate(settings.offers_per_minute),
+        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
+        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
         max_body_bytes=settings.max_offer_bytes,
         body_timeout=settings.body_timeout,
     )
+    read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -150,29 +155,28 @@ async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool)
             response_headers_middleware,
             cors,
             problem_middleware,
-            stranger_rate_middleware(addresses, AddressRate(settings.offers_per_minute)),
+            stranger_rate_middleware(addresses, RequestRate.of_addresses(settings.offers_per_minute)),
         ]
     )
     application.add_routes(
         [
-            *WhipDoor(reception, registry, ice_servers).routes(),
-            *OfferDoor(reception).routes(),
-            *IceServersDoor(tokens, ice_servers).routes(),
-            *FocusSessionsDoor(tokens, FocusReader(engine)).routes(),
-            *health_routes(),
+            *WhipEndpoint(signalling, registry, ice_servers).routes(),
+            *OfferEndpoint(signalling).routes(),
+            *IceServersEndpoint(read_access, ice_servers).routes(),
+            *FocusSessionsEndpoint(read_access, FocusReader(reads)).routes(),
+            *health_routes(lambda: writer.spool_fails),
             *page_routes(folder("static")),
         ]
     )
     if demo:
-        application.add_routes(DemoDoor(_demo_mint(settings)).routes())
+        application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
 
 
 async def _registry(
     settings: Settings, writer: FocusWriter, ice_servers: IceServers, owned: AsyncExitStack
 ) -> PeerRegistry:
-    # The cores that this process may use, which taskset or a container may have cut down.
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = usable_processors()
     if settings.server_turn:
         ice_servers.for_server()  # fails now, not at the first learner, where the relay is not told
     analysers = FrameAnalyserFactory()
@@ -217,7 +221,7 @@ def _token_verifier(settings: Settings) -> TokenVerifier:
     known = (settings.token_secret, settings.token_secret_previous)
     if settings.token_secret is None and settings.jwks_url is None:
         raise SettingsError(
-            "nobody could come in: set RTC_TOKEN_SECRET (`openssl rand -base64 48` makes one) or RTC_JWKS_URL, "
+            "no token could be verified: set RTC_TOKEN_SECRET (`openssl rand -base64 48` makes one) or RTC_JWKS_URL, "
             "or try the server on this machine with `rtc-server serve --demo`"
         )
     return token_verifier(

@@ -49,10 +49,17 @@ export class FocusServer {
     await this.#fetch(resource, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 
-  /** The row as the platform's database holds it, with its spans. */
+  /** The row as the platform's database holds it, with all its spans, which the server hands out page by page. */
   async storedSession(focusSessionId, signal) {
-    const path = `focus-sessions/${encodeURIComponent(focusSessionId)}`;
-    return (await this.#fetch(path, { signal, cache: "no-store" })).json();
+    const path = new URL(`focus-sessions/${encodeURIComponent(focusSessionId)}`, this.#base);
+    const read = async (page) => (await this.#fetch(page, { signal, cache: "no-store" })).json();
+    const stored = await read(path);
+    for (let { next } = stored; next; ) {
+      const page = await read(new URL(next, path));
+      stored.spans.push(...page.spans);
+      next = page.next;
+    }
+    return stored;
   }
 
   /** Ask the token source again before the next request. */

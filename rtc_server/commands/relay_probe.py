@@ -1,4 +1,4 @@
-"""Asks a STUN or TURN server, in its own protocol, for what a browser will ask it for."""
+"""Asks a STUN or TURN server for what a browser will ask it for."""
 
 import asyncio
 import socket
@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aioice import stun, turn
 
@@ -112,18 +113,27 @@ async def _permit(client: TurnClient, channel: int, peer: str) -> None:
         await client.channel_bind(channel, (peer, _DISCARD_PORT))
     except stun.TransactionFailed as refusal:
         raise ProbeFailed(
-            f"it may not reach {peer}, where this server takes media ({_reason(refusal)}): add it to RTC_TURN_PEERS "
-            "and write the relay's configuration anew"
+            f"it may not reach {peer}, where this server takes media ({_reason(refusal)}): {_permission(peer)}"
         ) from None
+
+
+def _permission(peer: str) -> str:
+    command = f"`rtc-server turn-config --peer {peer}`"
+    if ip_address(peer).is_loopback:
+        return (
+            f"coturn needs both allowed-peer-ip={peer} and allow-loopback-peers, as {command} writes them. Write its "
+            "configuration with that and restart it, or set RTC_ICE_ADDRESSES to an address that is not loopback"
+        )
+    return f"write its configuration with {command} and restart it"
 
 
 def _advice(url: TurnUrl, error: Exception) -> str:
     if isinstance(error, stun.TransactionFailed):
         if error.response.error_code == 401:
-            return "it refuses our credential: its static-auth-secret is not RTC_TURN_SECRET, or the clocks differ"
+            return "it refuses our credential: its static-auth-secret is not RTC_TURN_SECRET, or the two clocks differ"
         return f"it refuses: {_reason(error)}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not good for {url.host}: {error.verify_message}"
+        return f"its certificate is not valid for {url.host}: {error.verify_message}"
     return f"{_why(error)}: is it running, and is {url.name} port {url.port} open?"
 
 

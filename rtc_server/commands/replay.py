@@ -9,7 +9,7 @@ from rtc_server.commands.analyze import add_output_arguments, output, report
 from rtc_server.focus.policy import POLICIES
 from rtc_server.settings import Settings
 
-HELP = "judge kept observations again, under the same policy or another"
+HELP = "analyse kept observations again, under the same policy or another"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

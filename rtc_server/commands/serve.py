@@ -6,7 +6,7 @@ from rtc_server.errors import SettingsError
 from rtc_server.settings import Settings
 from rtc_server.structured_logging import configure_logging
 
-HELP = "run the server"
+HELP = "run the server until it is told to stop; with --demo, to try it on this machine"
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

@@ -1,4 +1,4 @@
-"""`rtc-server turn-config`: coturn's configuration, written from this server's own settings so that they agree."""
+"""`rtc-server turn-config`: coturn's configuration, written from this server's own settings, so that they agree."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from string import Template
 
@@ -18,6 +19,9 @@ HELP = "write the TURN relay's configuration (coturn) from these settings"
 SHORTEST_SECRET = 32
 ALLOCATIONS_PER_PEER = 8
 """Relays that one browser opens: for each URL, over IPv4 and IPv6, and again while it reconnects."""
+
+LEAST_BANDWIDTH = 16_000
+"""Bytes a second. With less, not even a small picture gets through."""
 
 _TURN_URL = re.compile(
     r"(?P<scheme>turns?):(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:?\[\]]+)(:(?P<port>\d{1,5}))?(\?transport=(?P<transport>udp|tcp))?"
@@ -66,15 +70,60 @@ class Relay:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, readable by its owner only")
+    parser.add_argument("--realm", default="rtc-server", help="the relay's realm (rtc-server)")
+    parser.add_argument(
+        "--relay-ports",
+        type=_port_range,
+        default=PortRange(49152, 65535),
+        metavar="FIRST-LAST",
+        help="UDP ports on which the relay faces the server (49152-65535)",
+    )
+    parser.add_argument(
+        "--external-ip",
+        metavar="IP",
+        help="public address of a relay behind one-to-one NAT: PUBLIC, or PUBLIC/PRIVATE",
+    )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="the relay's certificate chain, PEM, as a path on the relay's host; a turns: address needs it",
+    )
+    parser.add_argument("--private-key", type=Path, metavar="FILE", help="the private key of that certificate, PEM")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="IP",
+        help="an address, or a range FIRST-LAST, that the relay may reach: the server's, as the relay sees it. Can be "
+        "given several times; then no other address is reached. Without it, any public address is",
+    )
+    parser.add_argument(
+        "--user-quota", type=int, default=24, metavar="N", help="relays that one learner may hold at once (24)"
+    )
+    parser.add_argument(
+        "--bandwidth",
+        type=int,
+        default=250_000,
+        metavar="BYTES",
+        help="bytes a second, each way, that one relay may carry (250000)",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    text = render(relay_of(settings))
+    text = render(relay_of(settings, arguments))
     if arguments.output is None:
         sys.stdout.write(text)
     else:
         _write_private(arguments.output, text)
     return 0
+
+
+def _port_range(text: str) -> PortRange:
+    try:
+        return PortRange.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def turn_url(url: str) -> TurnUrl:
@@ -89,8 +138,8 @@ def turn_url(url: str) -> TurnUrl:
     )
 
 
-def relay_of(settings: Settings) -> Relay:
-    """Raises SettingsError where the settings do not make a relay, or an unsafe one."""
+def relay_of(settings: Settings, options: argparse.Namespace) -> Relay:
+    """options: as `add_arguments` describes them. Raises SettingsError where the relay would not work, or be unsafe."""
     urls = tuple(turn_url(url) for url in settings.turn_urls)
     secret = settings.turn_secret.get_secret_value() if settings.turn_secret else ""
     if not urls:
@@ -99,23 +148,25 @@ def relay_of(settings: Settings) -> Relay:
         raise SettingsError(
             f"RTC_TURN_SECRET: set {SHORTEST_SECRET} or more printable characters, as `openssl rand -hex 32` makes"
         )
-    if any(url.scheme == "turns" for url in urls) and not (settings.turn_certificate and settings.turn_private_key):
-        raise SettingsError("RTC_TURN_CERTIFICATE, RTC_TURN_PRIVATE_KEY: a turns: address needs both")
-    if settings.server_turn and settings.turn_peers:
-        raise SettingsError("RTC_TURN_PEERS: leave it empty with RTC_SERVER_TURN, whose relays must reach browsers")
+    if any(url.scheme == "turns" for url in urls) and not (options.certificate and options.private_key):
+        raise SettingsError("a turns: address in RTC_TURN_URLS needs --certificate and --private-key")
+    if settings.server_turn and options.peer:
+        raise SettingsError("leave --peer out with RTC_SERVER_TURN, whose relays must reach browsers")
+    if options.user_quota < 1 or options.bandwidth < LEAST_BANDWIDTH:
+        raise SettingsError(f"--user-quota must be 1 or more, --bandwidth {LEAST_BANDWIDTH} or more")
     return Relay(
         urls=urls,
         secret=secret,
-        realm=settings.turn_realm,
-        relay_ports=settings.turn_relay_ports,
+        realm=options.realm,
+        relay_ports=options.relay_ports,
         # Behind its own relay the server is a user too, with a relay for each learner.
-        user_quota=max(settings.turn_user_quota, settings.max_sessions * 2 if settings.server_turn else 0),
+        user_quota=max(options.user_quota, settings.max_sessions * 2 if settings.server_turn else 0),
         total_quota=settings.max_sessions * ALLOCATIONS_PER_PEER,
-        bandwidth=settings.turn_bandwidth,
-        certificate=settings.turn_certificate,
-        private_key=settings.turn_private_key,
-        external_ip=settings.turn_external_ip,
-        peers=settings.turn_peers,
+        bandwidth=options.bandwidth,
+        certificate=options.certificate,
+        private_key=options.private_key,
+        external_ip=options.external_ip,
+        peers=tuple(options.peer),
     )
 
 
@@ -173,11 +224,26 @@ def _values(relay: Relay) -> dict[str, tuple[str, ...]]:
         if re.search(r"[\s\x00-\x1f]", "" if value is None else str(value)):
             raise SettingsError(f"The relay's {name.replace('_', ' ')} must not hold white space: {value!r}")
     everything = ("0.0.0.0-255.255.255.255", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+    for peer in relay.peers:
+        _check_peer(peer)
     return {name: () if value is None else (str(value),) for name, value in single.items()} | {
         "closed_listeners": tuple(closed),
         "allowed_peer": relay.peers,
+        "loopback": ("allow-loopback-peers",) if any(map(_is_loopback, relay.peers)) else (),
         "everything_else": everything if relay.peers else (),
     }
+
+
+def _check_peer(peer: str) -> None:
+    try:
+        for address in peer.split("-"):
+            ip_address(address)
+    except ValueError:
+        raise SettingsError(f"--peer: {peer!r} is no address, and no range as in 10.0.0.5-10.0.0.9") from None
+
+
+def _is_loopback(peer: str) -> bool:
+    return any(ip_address(address).is_loopback for address in peer.split("-"))
 
 
 def _one_port(urls: Iterable[TurnUrl], scheme: str) -> int | None:

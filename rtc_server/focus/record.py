@@ -42,7 +42,8 @@ class FocusRecord:
     session_type: SessionType
     totals: Totals
     spans: tuple[Span, ...]
-    """From the start, in order, without overlap. Only the last one may still grow or be cut."""
+    """From the start, in order, without overlap. The last one may still grow or be cut; earlier ones change only where
+    `merged_spans` does. Their number is bounded."""
     policy: str
     """Name and version of the rules that decided, as in `reading/1`."""
     end_reason: str | None = None
@@ -55,3 +56,5 @@ class FocusRecord:
     """What that error amounts to, `good` or `fair`; None without a calibration."""
     multiple_faces: tuple[tuple[float, float], ...] = ()
     """When a second person was in the picture, as [start, end) in seconds, in order. Only the last may still grow."""
+    merged_spans: int = 0
+    """How many spans of either kind were merged into a neighbour, because there were too many. Totals stay exact."""

@@ -108,11 +108,11 @@ class FocusSnapshot(NamedTuple):
     reason: Reason
     gaze_direction: GazeDirection
     confidence: float
-    """0 to 1: how far the evidence is from the nearest line that would change the answer."""
+    """0 to 1: how often what is said is right after a frame like this one."""
     head: Angles | None
     """None without a face."""
     gaze: Angles | None
-    """Where the eyes point, head and eyes together, against the camera's axis. None without open eyes."""
+    """Where the eyes point, head and eyes together, against the line from camera to face. None without open eyes."""
     eye_openness: float | None
     """1 for the learner's usual open eyes, 0 for closed lids."""
     face_count: int
@@ -122,5 +122,9 @@ class FocusSnapshot(NamedTuple):
     totals: Totals
     changing: bool = False
     """The latest frames say something else; it is not certain yet."""
+    changing_to: FocusState | None = None
+    """What a change under way would lead to, while it is not sure enough to be said; None while there is none."""
+    changing_since_s: float | None = None
+    """Media time at which that change began. The time since then is in no total yet."""
     second_person: bool = False
     """Somebody else has been in the picture for long enough to be no mistake."""

@@ -191,6 +191,7 @@ class FocusSession:
                 totals=self._tracker.snapshot().totals,
                 spans=self._tracker.spans(),
                 multiple_faces=self._tracker.multiple_faces_spans(),
+                merged_spans=self._tracker.merged_spans,
                 policy=self.policy,
                 end_reason=self._life.end_reason,
                 consent_at=self._consent_at,

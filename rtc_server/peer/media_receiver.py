@@ -1,30 +1,22 @@
 """One peer's video, from authenticated RTP packets to frames, and what the sender is told in return (RTCP)."""
 
 import random
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from aiortc.rtp import (
-    RTCP_PSFB_APP,
-    RTCP_PSFB_PLI,
-    RTCP_RTPFB,
-    RTCP_RTPFB_NACK,
-    RtcpPacket,
-    RtcpPsfbPacket,
-    RtcpReceiverInfo,
-    RtcpRrPacket,
-    RtcpSrPacket,
-    clamp_packets_lost,
-    pack_remb_fci,
-    pack_rtcp_packet,
-)
 
 from rtc_server.media.frame import Codec, EncodedFrame
 from rtc_server.peer.frame_assembler import FrameAssembler
 from rtc_server.peer.media_allowance import MAX_BITRATE_KBPS
 from rtc_server.peer.media_clock import ConnectionClock
 from rtc_server.peer.rtp import parse_header
+from rtc_server.rtp.rtcp import (
+    ReportBlock,
+    maximum_bitrate,
+    negative_acknowledgement,
+    picture_loss_indication,
+    receiver_report,
+    sender_reports,
+)
 
 STREAM_IDLE_S = 1.0
 """A new SSRC takes over once the old one has been silent for so long."""
@@ -82,14 +74,10 @@ class MediaReceiver:
 
     def rtcp(self, packet: bytes, now: float) -> None:
         """Take one decrypted compound packet."""
-        try:
-            parts = RtcpPacket.parse(packet)
-        except (ValueError, struct.error, IndexError):
-            return
-        for part in parts:
-            if isinstance(part, RtcpSrPacket) and self._stream is not None and part.ssrc == self._stream.ssrc:
-                self._stream.report = (part.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
-                self._stream.reported = now
+        stream = self._stream
+        for report in sender_reports(packet):
+            if stream is not None and report.ssrc == stream.ssrc:
+                stream.report, stream.reported = report.ntp_middle, now
 
     def advance(self, now: float) -> list[EncodedFrame]:
         """Time has passed: gives up gaps, repeats requests. Returns frames that this sets free."""
@@ -114,22 +102,17 @@ class MediaReceiver:
         expected_since = expected - stream.expected_before
         lost_since = expected_since - (stream.received - stream.received_before)
         stream.expected_before, stream.received_before = expected, stream.received
-        block = RtcpReceiverInfo(
+        block = ReportBlock(
             ssrc=stream.ssrc,
             fraction_lost=min(255, (lost_since << 8) // expected_since) if expected_since > 0 < lost_since else 0,
-            packets_lost=clamp_packets_lost(expected - stream.received),
-            highest_sequence=stream.assembler.highest_sequence & 0xFFFFFFFF,
-            jitter=0,
-            lsr=stream.report,
-            dlsr=min(int((now - stream.reported) * 65536), 0xFFFFFFFF) if stream.report else 0,
+            packets_lost=expected - stream.received,
+            highest_sequence=stream.assembler.highest_sequence,
+            last_sender_report=stream.report,
+            delay_since_last_sender_report=int((now - stream.reported) * 65536) if stream.report else 0,
         )
-        bitrate = RtcpPsfbPacket(
-            fmt=RTCP_PSFB_APP,
-            ssrc=self._ssrc,
-            media_ssrc=0,
-            fci=pack_remb_fci(1000 * max_bitrate_kbps, [stream.ssrc]),
+        self._send(
+            receiver_report(self._ssrc, block) + maximum_bitrate(self._ssrc, stream.ssrc, 1000 * max_bitrate_kbps)
         )
-        self._send(bytes(RtcpRrPacket(ssrc=self._ssrc, reports=[block])) + bytes(bitrate))
 
     def _switch(self, ssrc: int, sequence: int, now: float) -> _Stream | None:
         if self._stream is not None and now - self._stream.heard < STREAM_IDLE_S:
@@ -143,20 +126,6 @@ class MediaReceiver:
         if feedback is None:
             return
         if feedback.missing:
-            self._send(_request_again(self._ssrc, stream.ssrc, feedback.missing))
+            self._send(negative_acknowledgement(self._ssrc, stream.ssrc, feedback.missing))
         if feedback.keyframe:
-            self._send(bytes(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._ssrc, media_ssrc=stream.ssrc)))
-
-
-def _request_again(sender_ssrc: int, media_ssrc: int, missing: Sequence[int]) -> bytes:
-    """A generic NACK (RFC 4585, 6.2.1). aiortc's own raises where sequence numbers begin again at 0."""
-    items: list[list[int]] = []
-    for sequence in missing:
-        # Each item names a packet, and by its bits any of the sixteen after it.
-        after = (sequence - items[-1][0] - 1) & 0xFFFF if items else 0xFFFF
-        if after < 16:
-            items[-1][1] |= 1 << after
-        else:
-            items.append([sequence, 0])
-    body = b"".join(struct.pack("!HH", *item) for item in items)
-    return pack_rtcp_packet(RTCP_RTPFB, RTCP_RTPFB_NACK, struct.pack("!LL", sender_ssrc, media_ssrc) + body)
+            self._send(picture_loss_indication(self._ssrc, stream.ssrc))

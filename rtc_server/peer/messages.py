@@ -73,6 +73,10 @@ class TrackingUpdate(Message):
     eye_openness: float | None
     face_count: int
     perclos: float | None
+    changing_to: FocusState | None
+    """What a change under way would lead to: not sure enough to be the `state` yet. None while there is none."""
+    changing_since_s: float | None
+    """Media time at which that change began."""
     media_time_s: float
     rtp_timestamp: int
     server_ms: float

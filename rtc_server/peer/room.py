@@ -31,10 +31,10 @@ class Room:
         Raises ServerFull, RateLimited.
         """
         if len(others) - making_way >= self.total:
-            raise ServerFull("The server has no room for one more learner now.", RETRY_AFTER_S)
+            raise ServerFull("The server is full. Try again later.", RETRY_AFTER_S)
         of_user = sum(other.learner.user_id == newcomer.learner.user_id for other in others)
         if self.per_user is not None and of_user >= self.per_user:
-            raise RateLimited("This learner is in as many sessions as one may be.", RETRY_AFTER_S)
+            raise RateLimited("This learner already has the maximum number of sessions.", RETRY_AFTER_S)
         of_address = sum(other.address == newcomer.address for other in others if other.address)
         if self.per_address is not None and of_address >= self.per_address:
-            raise RateLimited("There are as many sessions from this address as one may have.", RETRY_AFTER_S)
+            raise RateLimited("This address already has the maximum number of sessions.", RETRY_AFTER_S)

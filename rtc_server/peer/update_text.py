@@ -14,7 +14,7 @@ _FORM = (
     '"metrics":{"focused_time":%.12g,"unfocused_time":%.12g,"unknown_time":%.12g,"total_time":%.12g,'
     '"focus_percentage":%.1f,"focus_sessions":%d,"unfocus_sessions":%d,"current_state":"%s"},'
     '"timestamp":"%s","state":"%s","reason":"%s","confidence":%.3f,"head_pose":%s,"gaze":%s,"eye_openness":%s,'
-    '"face_count":%d,"perclos":%s,"media_time_s":%.3f,"rtp_timestamp":%d,"server_ms":%.2f}'
+    '"face_count":%d,"perclos":%s,"changing_to":%s,"changing_since_s":%s,"media_time_s":%.3f,"rtp_timestamp":%d,"server_ms":%.2f}'
 )
 """Of totals, which are rounded and often 0 or 12.5, `g` writes no zeros behind."""
 _DIRECTION = '{"yaw_deg":%.1f,"pitch_deg":%.1f,"roll_deg":%.1f}'
@@ -44,6 +44,8 @@ def update_text(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float) -
         _share(snapshot.eye_openness),
         snapshot.face_count,
         _share(snapshot.perclos),
+        "null" if snapshot.changing_to is None else f'"{snapshot.changing_to}"',
+        _share(snapshot.changing_since_s),
         snapshot.media_time_s,
         rtp_timestamp,
         server_ms,

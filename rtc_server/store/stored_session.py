@@ -33,3 +33,5 @@ class StoredSession:
     """UTC, aware; None while it lasts."""
     row: PlatformRow | None
     """None where the platform has deleted it."""
+    spans_go_on: bool = False
+    """There are more spans than were asked for."""

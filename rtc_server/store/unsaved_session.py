@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rtc_server.errors import StoreUnavailable
 from rtc_server.focus.record import FocusRecord
@@ -24,6 +25,11 @@ class UnsavedSession:
     spool_due: float = 0.0
     """Loop time from which a newer record is worth a newer file, while the database is away."""
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    @property
+    def lock_order(self) -> tuple[int, int, datetime]:
+        """That of `row_choice.DayKey`, as far as it is known beforehand."""
+        return self.record.learner.user_id, self.record.learner.module_id, self.record.started_at
 
     def tell(self, error: StoreUnavailable | None) -> None:
         """Ends the waiting of those who wait: stored, or not."""

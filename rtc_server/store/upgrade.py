@@ -40,6 +40,7 @@ def _upgrade_alone(connection: Connection) -> None:
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
         return
     if dialect == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
     # SQLite: the transaction itself is the lock (engine.py begins it at once as a writer).
     _upgrade(connection)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -74,3 +75,19 @@ def test_what_is_no_video_gets_a_sentence(tmp_path: Path) -> None:
 def test_a_frame_rate_that_makes_no_sense_is_refused(clip: Path, rate: str) -> None:
     with pytest.raises(SystemExit):
         ran(analyze, str(clip), "--fps", rate)
+
+
+def test_a_plot_is_drawn(clip: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "plot.png"
+    assert ran(analyze, str(clip), "--fps", "5", "--json", "--plot", str(plot)) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("command", [analyze, replay])
+def test_without_matplotlib_a_plot_is_refused_before_the_work_and_says_what_to_install(
+    command: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit):
+        ran(command, "missing", "--plot", str(tmp_path / "plot.png"))
+    assert "pip install 'rtc-server[plot]'" in capsys.readouterr().err

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.accuracy import Label, balanced_accuracy, score
+from bench.labels import Label
+from bench.scoring import balanced_accuracy, score
 from rtc_server.analysis.analysis import Analysis, analyse
 from rtc_server.focus.policy import READING
 from rtc_server.focus.state import FocusState

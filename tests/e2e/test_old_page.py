@@ -13,7 +13,7 @@ from playwright.async_api import Page
 
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.databases import PrivateMariaDb
 from tests.e2e.conftest import OpenPage, final_row
 from tests.e2e.server_process import running_server

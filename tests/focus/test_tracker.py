@@ -130,8 +130,9 @@ def test_a_face_too_far_away_is_unknown() -> None:
 
 
 def test_a_covered_camera_is_unknown_and_a_lit_empty_room_is_nobody() -> None:
-    dark = [replace(one, quality=replace(CLEAR, brightness=3.0)) for one in acted((3, ()))]
-    assert story(watched(dark)) == [(Reason.LOW_LIGHT, 2.95)]
+    for covered in ({"brightness": 3.0}, {"brightness": 19.0}, {"brightness": 60.0, "contrast": 1.0}):
+        dark = [replace(one, quality=replace(CLEAR, **covered)) for one in acted((3, ()))]
+        assert story(watched(dark)) == [(Reason.LOW_LIGHT, 2.95)]
     blank = [replace(one, quality=replace(CLEAR, contrast=0.0, change=0.0)) for one in acted((6, ()))]
     assert story(watched(blank)) == [(Reason.NO_FACE, 5.95)]
 

@@ -20,6 +20,7 @@ class Work:
     def __init__(self, journal: list[str] | None = None, name: str = "") -> None:
         self.batches: list[list[int]] = []
         self.closed = False
+        self.began = threading.Event()
         self.go = threading.Event()
         self.go.set()
         self.fail = False
@@ -28,6 +29,7 @@ class Work:
         self._name = name
 
     def process(self, frames: list[EncodedFrame]) -> None:
+        self.began.set()
         assert self.go.wait(10)
         self.batches.append([one.rtp_timestamp for one in frames])
         if self._journal is not None:
@@ -42,12 +44,24 @@ class Work:
         self.closed = True
 
 
+async def queued_work_is_done(pool: AnalysisPool) -> None:
+    """What was ready before has been worked on, where one thread of the pool has nothing else to do."""
+    done = asyncio.Event()
+
+    class Last:
+        def run(self) -> None:
+            pool.post(done.set)
+
+    pool.ready.put(Last())  # type: ignore[arg-type]
+    await done.wait()
+
+
 async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -> None:
     work = Work()
     work.go.clear()
     lane = pool.lane(work, lambda: None)
     lane.put(frame(0))
-    await asyncio.sleep(0.05)
+    await until(work.began.is_set, "the first job has begun")
     for number in range(1, 6):
         lane.put(frame(number))
     work.go.set()
@@ -83,7 +97,7 @@ async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> N
     work.go.clear()
     lane = pool.lane(work, lambda: asked.append(True))
     lane.put(frame(0))
-    await asyncio.sleep(0.05)
+    await until(work.began.is_set, "the first job has begun")
     for number in range(1, MAX_PENDING + 5):
         lane.put(frame(number))
     assert asked == [True]
@@ -102,7 +116,7 @@ async def test_lanes_take_turns() -> None:
     lanes = {name: pool.lane(work, lambda: None) for name, work in works.items()}
     works["a"].go.clear()
     lanes["a"].put(frame(0))
-    await asyncio.sleep(0.05)
+    await until(works["a"].began.is_set, "the first job has begun")
     for _ in range(10):
         lanes["a"].put(frame(1))
     for name in ("b", "c"):
@@ -129,14 +143,17 @@ async def test_a_bug_in_one_lane_stops_no_thread(pool: AnalysisPool, caplog: pyt
     assert "a bug" in caplog.text
 
 
-async def test_nothing_is_taken_after_closing(pool: AnalysisPool) -> None:
+async def test_nothing_is_taken_after_closing() -> None:
+    pool = AnalysisPool(1)
     work = Work()
     lane = pool.lane(work, lambda: None)
     await lane.close()
     lane.put(frame(0))
-    await asyncio.sleep(0.05)
+    await queued_work_is_done(pool)
     assert work.batches == []
+    assert lane._pending == [], "and nothing is kept"
     await lane.close()
+    await pool.close()
 
 
 async def test_closing_waits_for_the_job_in_flight(pool: AnalysisPool) -> None:
@@ -144,9 +161,9 @@ async def test_closing_waits_for_the_job_in_flight(pool: AnalysisPool) -> None:
     work.go.clear()
     lane = pool.lane(work, lambda: None)
     lane.put(frame(0))
-    await asyncio.sleep(0.05)
+    await until(work.began.is_set, "the job has begun")
     closing = asyncio.create_task(lane.close())
-    await asyncio.sleep(0.05)
+    await queued_work_is_done(pool)
     assert not closing.done()
     assert not work.closed
     work.go.set()
@@ -176,7 +193,7 @@ async def test_a_fast_camera_takes_no_more_turns_than_its_own(looked_at_per_s: f
     began = asyncio.get_running_loop().time()
     for number in range(25):
         lane.put(frame(number, keyframe=True))
-        await asyncio.sleep(0.004)
+        await queued_work_is_done(pool)
     lasted = asyncio.get_running_loop().time() - began
     await lane.close()
     await pool.close()

@@ -29,6 +29,8 @@ snapshots = st.builds(
     brightness=st.floats(0, 255),
     perclos=st.none() | shares,
     totals=totals,
+    changing_to=st.none() | st.sampled_from(FocusState),
+    changing_since_s=st.none() | seconds,
 )
 
 
@@ -46,6 +48,8 @@ def expected(snapshot: FocusSnapshot, rtp_timestamp: int, server_ms: float, time
         eye_openness=None if snapshot.eye_openness is None else round(snapshot.eye_openness, 3),
         face_count=snapshot.face_count,
         perclos=None if snapshot.perclos is None else round(snapshot.perclos, 3),
+        changing_to=snapshot.changing_to,
+        changing_since_s=None if snapshot.changing_since_s is None else round(snapshot.changing_since_s, 3),
         media_time_s=round(snapshot.media_time_s, 3),
         rtp_timestamp=rtp_timestamp,
         server_ms=round(server_ms, 2),
@@ -87,7 +91,7 @@ def test_an_update_is_short() -> None:
     text = update_text(SNAPSHOT, 2**32 - 1, 12.93)
     assert " " not in text
     assert "0000000" not in text
-    assert len(text) < 600
+    assert len(text) < 640
 
 
 def test_an_update_says_when_in_utc_to_the_millisecond() -> None:

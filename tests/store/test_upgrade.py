@@ -104,7 +104,7 @@ async def test_servers_that_start_together_take_turns(database_url: str, keep: K
         keep(one)
     async with engines[0].connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans"]
+    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans", "rtc_platform_days"]
     assert sorted(tables) == ["eye_tracking_sessions", *ours]
     assert await query(engines[0], f"SELECT count(*) FROM {VERSION_TABLE}") == [(1,)]
 

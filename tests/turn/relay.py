@@ -19,12 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rtc_server.commands.turn_config import Relay, render, turn_url
 from rtc_server.learner import Learner
 from rtc_server.settings import PortRange
-from rtc_server.signalling.ice_servers import IceServer, IceServers
+from rtc_server.web.ice_servers import IceServer, IceServers
 
 SECRET = "a relay secret of the tests only, 64 characters long or nearly so".replace(" ", "-")
 LEARNER = Learner(user_id=7, module_id=3)
-# Loopback is a peer here and nowhere else: coturn's own refusal of it stands above the lists.
-LOOPBACK_PEERS = ("allow-loopback-peers",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,13 @@ def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS
 
 
 @contextlib.contextmanager
-def running(relay: Relay, folder: Path, extra_lines: tuple[str, ...] = ()) -> Iterator[RunningRelay]:
+def running(
+    relay: Relay, folder: Path, extra_lines: tuple[str, ...] = (), without: tuple[str, ...] = ()
+) -> Iterator[RunningRelay]:
     relay = replace(relay, pid_file=folder / "turnserver.pid")
     configuration = folder / "turnserver.conf"
-    configuration.write_text(render(relay) + "\n".join((*extra_lines, "")))
+    lines = [line for line in render(relay).splitlines() if line not in without]
+    configuration.write_text("\n".join((*lines, *extra_lines, "")))
     configuration.chmod(0o600)
     program = shutil.which("turnserver", path=os.environ["PATH"] + ":/usr/sbin")
     assert program is not None, "coturn is missing: scripts/install-test-packages.sh installs it"
