@@ -14,9 +14,9 @@ from tqdm import tqdm
 from bench.constants import constants, moved
 from bench.labels import Label
 from bench.scoring import Score, accuracy, score, total
-from rtc_server.analysis.analysis import analyse
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import Policy
+from rtc_server.offline.analysis import analyse
 
 FACTORS = (0.75, 0.87, 1.15, 1.3)
 ROUNDS = 3

@@ -14,16 +14,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rtc_server import __version__
+from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
-from rtc_server.peer.aiortc_guard import Relay
-from rtc_server.peer.analysis_pool import AnalysisPool
-from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.media_allowance import MediaLimits
+from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Deadlines
 from rtc_server.processors import usable_processors
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
@@ -32,6 +29,9 @@ from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
+from rtc_server.transport import Relay
+from rtc_server.transport.ice_gathering import IceGathering
+from rtc_server.transport.media_allowance import MediaLimits
 from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.read_access import ReadAccess

@@ -26,7 +26,7 @@ A FocusSession is what is stored; a peer is one connection that feeds it.
 
 from enum import Enum, auto
 
-from rtc_server.focus.record import EndReason
+from rtc_server.record import EndReason
 
 
 class SessionState(Enum):

@@ -8,9 +8,9 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
 from rtc_server.store.sql import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession

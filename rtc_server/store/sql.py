@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, Table, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span
+from rtc_server.record import FocusRecord
 from rtc_server.store.platform_row import identity_columns
 from rtc_server.store.progress import overtaken
 from rtc_server.store.row_choice import DayKey, PlatformRows, RowPointer, choose_rows

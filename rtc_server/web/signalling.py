@@ -6,8 +6,8 @@ from typing import Protocol
 from aiohttp import web
 
 from rtc_server.errors import OfferMalformed
-from rtc_server.focus.record import EndReason
 from rtc_server.learner import Grant
+from rtc_server.record import EndReason
 from rtc_server.web.access.auth import TokenVerifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.request_rate import RequestRate

@@ -9,7 +9,7 @@ import re
 from aiohttp import web
 
 from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
-from rtc_server.focus.record import EndReason
+from rtc_server.record import EndReason
 from rtc_server.web.access.request_rate import TRICKLE_COST
 from rtc_server.web.ice_servers import IceServers
 from rtc_server.web.server.requests import answer_options

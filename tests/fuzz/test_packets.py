@@ -10,12 +10,12 @@ from aioice import Connection, stun
 from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 from hypothesis import strategies as st
 
-from rtc_server.media.frame import Codec
-from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, DatagramGate
-from rtc_server.peer.ice_gathering import IceGathering, gather_with
-from rtc_server.peer.media_clock import MediaClock
-from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.rtp import PayloadMalformed, parse_payload
+from rtc_server.frame import Codec
+from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.packet import PayloadMalformed, parse_payload
+from rtc_server.rtp.receiver import MediaReceiver
+from rtc_server.transport.datagram_gate import MAX_REMOTE_CANDIDATES, DatagramGate
+from rtc_server.transport.ice_gathering import IceGathering, gather_with
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 

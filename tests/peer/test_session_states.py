@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtc_server.focus.record import EndReason
 from rtc_server.peer import session_states
 from rtc_server.peer.session_states import PeerLife, PeerState, SessionEvent, SessionLife, SessionOver, SessionState
+from rtc_server.record import EndReason
 
 
 def test_the_table_in_the_text_is_the_one_that_holds() -> None:

@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from rtc_server.errors import OfferMalformed, PeerUnknown
-from rtc_server.focus.record import EndReason
 from rtc_server.learner import Grant, Learner
+from rtc_server.record import EndReason
 from rtc_server.web.access.auth import mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.read_access import ReadAccess

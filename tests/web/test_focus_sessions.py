@@ -7,9 +7,9 @@ from urllib.parse import urljoin
 import pytest
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from tests.web.endpoints import bearer

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.spool.spool import Spool
 
 _log = logging.getLogger(__name__)
