@@ -14,7 +14,7 @@ from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
-from rtc_server.peer.deadlines import Limits
+from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.processors import usable_processors
@@ -113,7 +113,7 @@ async def _peers(
         relay=partial(_relay, ice_servers) if settings.server_turn else None,
         messages_per_s=settings.messages_per_second,
         adaptive=settings.adaptive,
-        limits=_deadlines(settings),
+        deadlines=_deadlines(settings),
         media_limits=MediaLimits(packets_per_s=settings.max_packets_per_second, bitrate_kbps=settings.max_bitrate),
     )
     registry = PeerRegistry(
@@ -136,8 +136,8 @@ def _gathering(settings: Settings) -> IceGathering:
     )
 
 
-def _deadlines(settings: Settings) -> Limits:
-    return Limits(
+def _deadlines(settings: Settings) -> Deadlines:
+    return Deadlines(
         connect_s=settings.connect_timeout,
         first_frame_s=settings.first_frame_timeout,
         silence_unknown_s=settings.silence_unknown,

@@ -177,4 +177,6 @@ class AnalysisPool:
     def _work(self, stopped: asyncio.Event) -> None:
         while (lane := self.ready.get()) is not None:
             lane.run()
+            # A thread that waits for its next lane keeps nobody's data.
+            del lane
         self.post(stopped.set)

@@ -22,6 +22,7 @@ from rtc_server.channel.messages import (
     metrics_of,
 )
 from rtc_server.focus.state import FocusSnapshot
+from rtc_server.record import EndReason
 
 GREETING_WAIT_S = 0.25
 """From a client's first channel to the greeting on it: time to open `control` too."""
@@ -35,7 +36,7 @@ class ConversationEvents(Protocol):
     def calibrated(self) -> None:
         """The learner's screen is known anew: there is something to record."""
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason) -> None:
         """The learner stops, or the client says too much."""
 
 
@@ -53,7 +54,7 @@ class Conversation:
         self._session = session
         self._continued = continued
         self._events = events
-        self._channel = MetricsChannel(self._heard, lambda: events.end("failed"), now, messages_per_s)
+        self._channel = MetricsChannel(self._heard, lambda: events.end(EndReason.FAILED), now, messages_per_s)
         self._calibration = CalibrationDialogue(session, self._channel.tell)
         self._greeting: asyncio.TimerHandle | None = None
         self._greeted = False
@@ -84,7 +85,7 @@ class Conversation:
         if self._channel.has_control:
             self._channel.tell(FrameRateRequest(max_fps=fps))
 
-    def say_goodbye(self, reason: str, final: FocusSnapshot) -> None:
+    def say_goodbye(self, reason: EndReason, final: FocusSnapshot) -> None:
         if self._greeting is not None:
             self._greeting.cancel()
         self._channel.tell(
@@ -118,6 +119,6 @@ class Conversation:
             if self._session.paused:
                 self._events.resumed()
         elif isinstance(message, Stop):
-            self._events.end("stopped")
+            self._events.end(EndReason.STOPPED)
         elif self._calibration.heard(message):
             self._events.calibrated()

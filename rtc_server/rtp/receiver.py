@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.rtp.frame_assembler import FrameAssembler
-from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.media_clock import ConnectionClock
 from rtc_server.rtp.packet import parse_header
 from rtc_server.rtp.rtcp import (
     ReportBlock,
@@ -38,7 +38,7 @@ class MediaReceiver:
     """Pure but for `send`: time comes in as an argument."""
 
     def __init__(
-        self, codec: Codec, payload_type: int, clock: MediaClock, send: Callable[[bytes], None], ssrc: int
+        self, codec: Codec, payload_type: int, clock: ConnectionClock, send: Callable[[bytes], None], ssrc: int
     ) -> None:
         """ssrc: our own, in what is sent."""
         self._codec = codec

@@ -7,7 +7,7 @@ from rtc_server.focus.state import FocusSnapshot
 from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
-from tests.peer.stand_ins import Analysers
+from tests.peer.stand_ins import Analysers, Records
 
 FPS = 15
 
@@ -35,19 +35,21 @@ AFTER = round((STABLE_AFTER_S + 3) * FPS)
 
 
 def test_while_the_answer_is_stable_frames_wait_until_one_is_due() -> None:
-    made = pipeline(FocusSession(Learner(1, 1), "reading"))
+    made = pipeline(FocusSession(Learner(1, 1), "reading", Records()))
     assert [made.may_wait(frame(AFTER + number)) for number in range(3)] == [True, True, False]
 
 
 def test_until_it_is_stable_and_at_full_rate_nothing_waits() -> None:
-    fresh = Pipeline("vp8", Analysers(), FocusSession(Learner(1, 1), "reading"), AnalysisPace(adaptive=True), Events())
+    fresh = Pipeline(
+        "vp8", Analysers(), FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True), Events()
+    )
     fresh.process([frame(0)])
     assert not fresh.may_wait(frame(1))
-    assert not pipeline(FocusSession(Learner(1, 1), "reading"), adaptive=False).may_wait(frame(AFTER))
+    assert not pipeline(FocusSession(Learner(1, 1), "reading", Records()), adaptive=False).may_wait(frame(AFTER))
 
 
 def test_nothing_waits_while_a_dot_is_shown() -> None:
-    session = FocusSession(Learner(1, 1), "reading")
+    session = FocusSession(Learner(1, 1), "reading", Records())
     made = pipeline(session)
     session.look_at(0.5, 0.5)
     made.process([frame(AFTER)])

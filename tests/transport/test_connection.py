@@ -15,6 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.record import EndReason
 from rtc_server.sdp.offer import read_offer
 from rtc_server.transport import Connection, connection
 from rtc_server.transport.data_guard import (
@@ -518,7 +519,7 @@ async def test_close_ends_even_where_aiortc_hangs(
 
     monkeypatch.setattr(pc, "close", hang)
     monkeypatch.setattr(connection, "CLOSE_DEADLINE_S", 0.05)
-    live.peer.end("stopped")
+    live.peer.end(EndReason.STOPPED)
     await until(lambda: len(registry) == 0, "it ended")
     assert (await records.ended())[0].end_reason == "stopped"
     assert all(protocol.transport.is_closing() for protocol in live.server_ice._protocols)
