@@ -154,7 +154,7 @@ async def test_messages_bundled_in_a_datagram_are_all_heard_at_once(
 
 async def test_who_bundles_without_measure_is_thrown_out(live: Live, records: Records) -> None:
     await send_bundled(live, 36 * [b"x"])
-    await until(lambda: live.peer.end_reason is not None, "the peer ends")
+    await until(lambda: live.peer.ending, "the peer ends")
 
 
 async def test_three_hundred_ssrcs_change_nothing(live: Live) -> None:
