@@ -5,83 +5,36 @@ UNFOCUSED. UNKNOWN counts as wrong. `uncertain` is not scored, nor is `multiple_
 """
 
 import argparse
-import csv
 import json
 import statistics
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from bench.degraded import Conditions, analyse_degraded
-from rtc_server.analysis.analysis import Analysis
+from bench.labels import Label, read_subjects, read_truth
+from bench.leave_one_out import LabelledClip, leave_one_out, sensitivity
+from bench.observations import observations
+from bench.scoring import Score, score, total
 from rtc_server.focus.policy import POLICIES
-from rtc_server.focus.state import FocusState, Reason
+from rtc_server.focus.state import Reason
+from rtc_server.offline.analysis import analyse
 
 HELP = "right and wrong frames of labelled clips"
-UNSCORED = ("uncertain", "multiple_faces")
-CHANGE_WINDOW_S = 2.0
-"""A change of state within this long of a labelled one is that one, early or late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    start_s: float
-    end_s: float
-    state: str
-
-
-@dataclass(slots=True)
-class Score:
-    """Frames counted by (should be focused, came out as)."""
-
-    final: Counter[tuple[bool, FocusState]] = field(default_factory=Counter)
-    live: Counter[tuple[bool, FocusState]] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, Reason]] = field(default_factory=Counter)
-    focused_error_s: float = 0.0
-    multiple_faces_s: float = 0.0
-    multiple_faces_truth_s: float = 0.0
-    delays_s: list[float] = field(default_factory=list)
-    final_delays_s: list[float] = field(default_factory=list)
-    false_changes: int = 0
-    scored_s: float = 0.0
-
-    def add(self, other: "Score") -> None:
-        for name in ("final", "live", "reasons"):
-            getattr(self, name).update(getattr(other, name))
-        for name in ("delays_s", "final_delays_s"):
-            getattr(self, name).extend(getattr(other, name))
-        for name in ("focused_error_s", "multiple_faces_s", "multiple_faces_truth_s", "false_changes", "scored_s"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-    def report(self) -> dict[str, Any]:
-        frames = self.final.total()
-        unknown = sum(count for (_, state), count in self.final.items() if state is FocusState.UNKNOWN)
-        return {
-            "frames": frames,
-            "accuracy": accuracy(self.final),
-            "balanced_accuracy": balanced_accuracy(self.final),
-            "live_accuracy": accuracy(self.live),
-            "live_balanced_accuracy": balanced_accuracy(self.live),
-            "unknown_share": round(unknown / frames, 4) if frames else None,
-            "focused_time_error_s": round(self.focused_error_s, 3),
-            "change_delay_s": _spread(self.delays_s),
-            "final_change_error_s": _spread(self.final_delays_s),
-            "false_changes_per_hour": round(3600 * self.false_changes / self.scored_s, 1) if self.scored_s else None,
-            "multiple_faces_found_s": round(self.multiple_faces_s, 2),
-            "multiple_faces_truth_s": round(self.multiple_faces_truth_s, 2),
-        }
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench accuracy", description=HELP)
     parser.add_argument("--clips", type=Path, required=True, help="folder of the clips")
     parser.add_argument("--truth", type=Path, required=True, help="CSV of file, start_s, end_s, state")
+    parser.add_argument("--by", type=Path, metavar="CSV", help="also by kind of person: CSV of file, person, kinds")
+    parser.add_argument("--leave-one-out", action="store_true", help="tune on all people but one, in turn (with --by)")
+    parser.add_argument("--sensitivity", action="store_true", help="move each constant by 15 %% up and down")
+    parser.add_argument("--observations", type=Path, metavar="DIR", help="keep what was seen, to judge it again")
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", type=_size, help="shrink to fit into WIDTHxHEIGHT first")
     parser.add_argument("--vp8", metavar="RATE", type=_bit_rate, help="send through VP8 at so many bit/s first (250k)")
@@ -89,27 +42,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
     arguments = parser.parse_args(argv)
-    truth = read_truth(arguments.truth)
-    conditions = Conditions(arguments.fps, arguments.size, arguments.vp8, arguments.adaptive)
-    scores = {}
-    for name in tqdm(sorted(truth), file=sys.stderr, unit="clip", leave=False):
-        path = arguments.clips / name
-        scores[name] = score(analyse_degraded(path, conditions, POLICIES[arguments.policy]), truth[name])
-    overall = Score()
-    for one in scores.values():
-        overall.add(one)
-    report = {
-        "bench": "accuracy",
-        "fps": arguments.fps,
-        "size": arguments.size and "x".join(map(str, arguments.size)),
-        "vp8_bit_rate": arguments.vp8,
-        "adaptive": arguments.adaptive,
-        "policy": str(POLICIES[arguments.policy]),
-        "overall": overall.report(),
-        "mean_abs_focused_time_error_s": round(statistics.fmean(abs(s.focused_error_s) for s in scores.values()), 3),
-        "reasons": _confusion(overall.reasons),
-        "clips": {name: one.report() for name, one in scores.items()},
-    }
+    if arguments.leave_one_out and not arguments.by:
+        parser.error("--leave-one-out needs --by: which person is in which clip")
+    if arguments.observations:
+        arguments.observations.mkdir(parents=True, exist_ok=True)
+    report = _report(arguments, read_truth(arguments.truth))
     if arguments.json:
         json.dump(report, sys.stdout, indent=1)
         print()
@@ -118,95 +55,56 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def read_truth(path: Path) -> dict[str, list[Label]]:
-    """Labels by file name, in order."""
-    truth = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            truth[row["file"]].append(Label(float(row["start_s"]), float(row["end_s"]), row["state"]))
-    return dict(truth)
-
-
-def score(analysis: Analysis, labels: list[Label]) -> Score:
-    """Compare one clip's analysis with its labels."""
-    result = Score()
-    frame_s = analysis.duration_s / max(1, len(analysis.snapshots) - 1)
-    for said, state, reason in analysis.attributed():
-        label = _label_at(labels, said.media_time_s)
-        if label is None or label in UNSCORED:
+def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> dict[str, Any]:
+    conditions = Conditions(arguments.fps, arguments.size, arguments.vp8, arguments.adaptive)
+    policy = POLICIES[arguments.policy]
+    subjects = read_subjects(arguments.by) if arguments.by else {}
+    scores: dict[str, Score] = {}
+    clips: list[LabelledClip] = []
+    for name in tqdm(sorted(truth), file=sys.stderr, unit="clip", leave=False, disable=None):
+        path = arguments.clips / name
+        if arguments.adaptive:
+            scores[name] = score(analyse_degraded(path, conditions, policy), truth[name])
             continue
-        focused = label == "focused"
-        result.final[focused, state] += 1
-        result.live[focused, said.state] += 1
-        result.reasons[label, reason] += 1
-        result.scored_s += frame_s
-        result.focused_error_s += ((state is FocusState.FOCUSED) - focused) * frame_s
-    result.multiple_faces_s = analysis.totals.multiple_faces_s
-    result.multiple_faces_truth_s = sum(one.end_s - one.start_s for one in labels if one.state == "multiple_faces")
-    _score_changes(result, analysis, labels)
-    return result
+        seen = observations(path, conditions, arguments.observations)
+        scores[name] = score(analyse(seen, policy), truth[name])
+        subject = subjects.get(name)
+        clips.append(LabelledClip(name, subject.person if subject else "", seen, tuple(truth[name])))
+    overall = total(scores.values())
+    report: dict[str, Any] = {
+        "bench": "accuracy",
+        "fps": arguments.fps,
+        "size": arguments.size and "x".join(map(str, arguments.size)),
+        "vp8_bit_rate": arguments.vp8,
+        "adaptive": arguments.adaptive,
+        "policy": str(policy),
+        "overall": overall.report(),
+        "mean_abs_focused_time_error_s": round(statistics.fmean(abs(s.focused_error_s) for s in scores.values()), 3),
+        "reasons": _confusion(overall.reasons),
+        "reliability": [[count, round(said, 3), round(right, 3)] for count, said, right in overall.reliability()],
+        "clips": {name: one.report() for name, one in scores.items()},
+    }
+    if subjects:
+        report["kinds"] = {
+            kind: {"people": people, **one.report()} for kind, (people, one) in _by_kind(scores, arguments.by).items()
+        }
+    if arguments.leave_one_out:
+        report["leave_one_out"] = leave_one_out(clips, policy)
+    if arguments.sensitivity:
+        report["sensitivity"] = sensitivity(clips, policy)
+    return report
 
 
-def accuracy(counts: Mapping[tuple[bool, FocusState], int]) -> float | None:
-    """Share of frames that are right; None without frames."""
-    frames = sum(counts.values())
-    right = counts.get((True, FocusState.FOCUSED), 0) + counts.get((False, FocusState.UNFOCUSED), 0)
-    return round(right / frames, 4) if frames else None
-
-
-def balanced_accuracy(counts: Mapping[tuple[bool, FocusState], int]) -> float | None:
-    """Mean of the shares right among focused and among unfocused frames, of those there are."""
-    shares = []
-    for focused, right in ((True, FocusState.FOCUSED), (False, FocusState.UNFOCUSED)):
-        frames = sum(count for (truth, _), count in counts.items() if truth is focused)
-        if frames:
-            shares.append(counts.get((focused, right), 0) / frames)
-    return round(statistics.fmean(shares), 4) if shares else None
-
-
-def _score_changes(result: Score, analysis: Analysis, labels: list[Label]) -> None:
-    """A labelled change lies between two known labels, at the middle of the uncertain time between them."""
-    scored = [one for one in labels if one.state not in UNSCORED]
-    wanted = [
-        ((before.end_s + after.start_s) / 2, after.state == "focused")
-        for before, after in pairwise(scored)
-        if (before.state == "focused") != (after.state == "focused")
-    ]
-    final = list(_changes((said.media_time_s, state) for said, state, _ in analysis.attributed()))
-    live = list(_changes((said.media_time_s, said.state) for said in analysis.snapshots))
-    for changes, delays in ((live, result.delays_s), (final, result.final_delays_s)):
-        for at_s, focused in wanted:
-            near = [t for t, to in changes if to is focused and abs(t - at_s) <= CHANGE_WINDOW_S]
-            if near:
-                delays.append(min(near, key=lambda t, at_s=at_s: abs(t - at_s)) - at_s)
-    result.false_changes = sum(
-        1
-        for at_s, focused in final
-        if (label := _label_at(labels, at_s)) is not None
-        and label not in UNSCORED
-        and not any(to is focused and abs(t - at_s) <= CHANGE_WINDOW_S for t, to in wanted)
-    )
-
-
-def _changes(states: Iterable[tuple[float, FocusState]]) -> Iterator[tuple[float, bool]]:
-    """When focus begins or ends, unknown time left out."""
-    before: FocusState | None = None
-    for at_s, state in states:
-        if state is FocusState.UNKNOWN:
-            continue
-        if before is not None and state is not before:
-            yield at_s, state is FocusState.FOCUSED
-        before = state
-
-
-def _label_at(labels: list[Label], at_s: float) -> str | None:
-    return next((one.state for one in labels if one.start_s <= at_s < one.end_s), None)
-
-
-def _spread(values: list[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    return {"median": round(statistics.median(values), 3), "worst": round(max(values, key=abs), 3), "n": len(values)}
+def _by_kind(scores: Mapping[str, Score], path: Path) -> dict[str, tuple[int, Score]]:
+    """Of each kind the number of people, and what all their scored clips come to."""
+    people: dict[str, set[str]] = defaultdict(set)
+    parts: dict[str, list[Score]] = defaultdict(list)
+    for name, subject in read_subjects(path).items():
+        if name in scores and scores[name].frames and subject.person:
+            for kind in ("everybody", *(subject.kinds or ("nothing_special",))):
+                people[kind].add(subject.person)
+                parts[kind].append(scores[name])
+    return {kind: (len(people[kind]), total(parts[kind])) for kind in sorted(parts)}
 
 
 def _confusion(reasons: Mapping[tuple[str, Reason], int]) -> dict[str, dict[str, int]]:
@@ -221,14 +119,42 @@ def _print(report: Mapping[str, Any]) -> None:
     for name, one in [*report["clips"].items(), ("overall", report["overall"])]:
         if one["frames"]:
             shares = (one[key] for key in ("accuracy", "balanced_accuracy", "live_accuracy", "unknown_share"))
-            final, balanced, live, unknown = (f"{100 * share:.1f}" for share in shares)
-            print(f"{name:<58}{one['frames']:>7}{final:>8}{balanced:>8}{live:>8}{unknown:>9}")
+            print(
+                f"{name:<58}{one['frames']:>7}" + "{:>8.1f}{:>8.1f}{:>8.1f}{:>9.1f}".format(*(100 * s for s in shares))
+            )
     for label, row in report["reasons"].items():
         print(f"{label:<14}" + "  ".join(f"{reason} {count}" for reason, count in row.items()))
+    for kind, one in report.get("kinds", {}).items():
+        print(
+            f"{kind:<20}{one['people']:>3} people {one['frames']:>6} frames"
+            f"{100 * one['accuracy']:>8.1f} final{100 * one['live_accuracy']:>8.1f} live"
+        )
     overall = report["overall"]
     print(f"delay {overall['change_delay_s']}, after dating back {overall['final_change_error_s']}")
-    print(f"false changes an hour {overall['false_changes_per_hour']}", end=", ")
+    print(f"false changes an hour: {overall['false_changes_per_hour']} stored, ", end="")
+    print(f"{overall['live_false_changes_per_hour']} live; ", end="")
     print(f"second person {overall['multiple_faces_found_s']} s of {overall['multiple_faces_truth_s']} s")
+    print(f"calibration error of confidence {overall['calibration_error']}; frames, confidence, right:")
+    for count, said, right in report["reliability"]:
+        print(f"{count:>8}{said:>8.2f}{right:>8.2f}")
+    if "leave_one_out" in report:
+        _print_leave_one_out(report["leave_one_out"])
+    for row in report.get("sensitivity", ()):
+        points = "{less:>+8.2f}{more:>+8.2f} points stored{less_live:>+8.2f}{more_live:>+8.2f} live".format(**row)
+        print(f"{row['constant']:<44}{row['value']:>10.4g}{points}")
+
+
+def _print_leave_one_out(found: Mapping[str, Any]) -> None:
+    print("tuned on everybody else:")
+    for person, one in found["people"].items():
+        moved = ", ".join(f"{name} x{factor:g}" for name, factor in one["moved"].items()) or "as they are"
+        if one["frames"]:
+            print(
+                f"{person:<14}{one['frames']:>7}{100 * one['accuracy']:>8.1f} final"
+                f"{100 * one['live_accuracy']:>8.1f} live  {moved}"
+            )
+    overall = found["overall"]
+    print(f"together: {100 * overall['accuracy']:.2f} % final, {100 * overall['live_accuracy']:.2f} % live")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -9,14 +9,14 @@ from pathlib import Path
 import av
 from av.video.reformatter import VideoReformatter
 
-from rtc_server.analysis.analysis import Analysis
+from rtc_server.analysis.pace import AnalysisPace
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.media.clip import Clip
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
-from rtc_server.peer.analysis_pace import AnalysisPace
+from rtc_server.offline.analysis import Analysis
 
 Timed = Iterator[tuple[float, av.VideoFrame]]
 
@@ -31,6 +31,12 @@ class Conditions:
     adaptive: bool = False
     """Still pictures may be skipped, as a server does by default."""
 
+    @property
+    def name(self) -> str:
+        """For a file name."""
+        size = "full" if self.size is None else "{}x{}".format(*self.size)
+        return f"{self.fps:g}fps-{size}-{self.bit_rate or 'raw'}"
+
 
 def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Analysis:
     """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it.
@@ -42,7 +48,7 @@ def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Anal
     waiting = False
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
-        for time_s, frame in _degraded(clip, conditions):
+        for time_s, frame in degraded(clip, conditions):
             may_skip = pace.may_skip(time_s)
             waiting = may_skip and not waiting
             observation = None if waiting else observer.observe(frame, time_s, skip_if_still=may_skip)
@@ -55,7 +61,8 @@ def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Anal
     return Analysis(policy, tuple(snapshots), tracker.spans(), tracker.multiple_faces_spans(), totals)
 
 
-def _degraded(clip: Clip, conditions: Conditions) -> Timed:
+def degraded(clip: Clip, conditions: Conditions) -> Timed:
+    """The clip's pictures under these conditions, each with its time in seconds."""
     frames = clip.frames(conditions.fps)
     if conditions.size:
         frames = _shrunk(frames, conditions.size)

@@ -20,16 +20,16 @@ EYEBALL_DEPTH = 0.09
 """The centre of rotation behind the middle of the eye corners: about 8 mm."""
 PUPIL_HEIGHT = 0.013
 """A pupil looking straight ahead stands above the line through the eye corners: about 1.2 mm."""
-LID_HEIGHT = 0.055
+LID_HEIGHT = 0.062
 """The upper lid's margin above that line, looking straight ahead: about 5 mm. Wide-eyed or drooping
 people differ by 2 mm, which their neutral takes up."""
-LID_TRAVEL = 0.0018
+LID_TRAVEL = 0.0012
 """How far the upper lid goes with each degree of gaze: 0.16 mm (a 12 mm ball turning under it, followed
 with a gain of 0.8)."""
 IRIS_GAIN_DOWN = 0.4
 """Up and down, the mesh's iris moves by this share of what it should. Measured, as is the lid's travel, on
 people who nod while they look into the camera: their eyes turn back as far as the head turns."""
-IRIS_SHARE = 0.35
+IRIS_SHARE = 0.7
 """Weight of the iris beside the lid, up and down: corrected for its gain it is twice as noisy."""
 USUAL_APERTURE = 0.29
 """Opening over width of an open eye in the mesh: 0.24 to 0.36 between people."""

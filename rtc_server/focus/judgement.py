@@ -1,31 +1,51 @@
-"""What one frame says, before time has its word: a state, a reason and how sure.
+"""What one frame says, before time has its word: a state, a reason, and by how much it outweighs the other.
 
-Everything is a distance from the learner's neutral in units of the allowed distance: 1 is the line.
-Crossing back takes less than crossing over (hysteresis), and an unsure neutral widens the lines.
+Eyes and head each say where the learner looks, and each with its own uncertainty. Eyes that are well seen
+decide almost alone: somebody who nods with the eyes on the screen looks at the screen. The less is seen of
+them (lids low, irises where none can be, a small face), the more the head decides. Both are taken as
+differences from the learner's own neutral, whose uncertainty counts too.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.measurement import FaceMeasurement
-from rtc_server.focus.neutral import Neutral
+from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState, GazeDirection, Reason
 
-RETURN_SHARE = 0.85
-"""Back on the screen below this share of a limit: wider than the mesh's jitter of 1°, so that a gaze
-on the line does not flicker."""
-CLOSED_OPENNESS = 0.45
+CLOSED_OPENNESS = 0.4
 """Lids this far down are closed, or the eyes look steeply down. The mesh's own lids never quite meet: on
 closed eyes they leave up to 0.4 of the usual opening."""
-REOPENED_OPENNESS = 0.55
 DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
 """With lids low, a head this far below its neutral reads from the desk, and one held higher has its eyes
 closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who
 reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
-HEAD_PITCH_LIMIT_DEG = 22.0
-"""Beyond it the head alone says so, whatever the irises seem to do."""
+GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
+"""Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""
+LANDMARK_DEVIATION_PX = 0.15
+"""Of an iris. On a face with 16 pixels between the eyes' outer corners that is 4.6° of gaze, on a usual one 0.5°."""
+LOW_LIDS_OPENNESS = 0.8
+"""Lids below it hide so much of the iris that up and down becomes guesswork..."""
+LOW_LIDS_FACTOR = 4.0
+"""...by this factor at closed lids, and less in between."""
+HEAD_YAW_DEVIATION_DEG = 3.0
+"""Standard deviation of the head's own yaw, beside that of its neutral."""
+LOW_LIDS_LOG_ODDS = 1.5
+"""With lids that low: four of five such frames belong to no blink once one has outlasted a blink's first tenths."""
+HEAD_DEVIATION_DEG = 25.0
+"""How far the eyes stray from where the head points: seldom by more than 20° for long (Stahl 1999), but on a screen
+they stay while the head nods or turns by 35°."""
+RESERVE = 0.75
+"""Standard deviations beyond a line at which both sides are as likely: most of a lesson is spent on the screen."""
+LOG_ODDS = 1.7
+"""Log odds for each standard deviation: how the logistic curve follows the normal one."""
+MAX_LOG_ODDS = 8.0
+"""No frame is surer than 3000 to 1: the mesh itself is wrong more often."""
+NEUTRAL_SHARE = 0.85
+"""Closer to the neutral than this share of a limit, a gaze may teach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +73,8 @@ class Judgement(NamedTuple):
 
     state: FocusState
     reason: Reason
-    confidence: float
-    """0 on a line that would change the verdict, 1 as far away as it gets."""
+    log_odds: float
+    """0 on a line that would change the verdict, `MAX_LOG_ODDS` at most."""
     eyes_closed: bool = False
     at_neutral: bool = False
     """Well inside the lines with open eyes: fit to teach the neutral."""
@@ -74,44 +94,67 @@ DIRECTIONS = {
 """In the old page's vocabulary. What is missing here is an `error`: nothing can be said."""
 
 
-def judge_face(
-    face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits, before: Judgement | None
-) -> Judgement:
-    """Judge one measured face. `before` is the verdict on the frame before it, for the hysteresis."""
-    was_closed = before is not None and before.eyes_closed
-    closed = openness < (REOPENED_OPENNESS if was_closed else CLOSED_OPENNESS)
-    head_pitch = face.head.pitch_deg - neutral.head_pitch.mean
-    away, reason = _furthest(face, neutral, limits, eyes_seen=not closed)
-    if closed:
-        just_low, shut = DESK_HEAD_PITCH_DEG
-        desk = head_pitch < just_low + (shut - just_low) * max(0.0, 1 - openness / CLOSED_OPENNESS)
-        certainty = min(1.0, abs(REOPENED_OPENNESS - openness) / REOPENED_OPENNESS)
-        if away < 1 or reason in (Reason.LOOKING_DOWN, Reason.LOOKING_UP):
-            reason = Reason.LOOKING_DOWN if desk else Reason.EYES_CLOSED
-        return Judgement(FocusState.UNFOCUSED, reason, certainty, eyes_closed=True)
-    was_away = before is not None and before.state is FocusState.UNFOCUSED and before.reason is not Reason.NO_FACE
-    line = RETURN_SHARE if was_away else 1.0
-    trust = 0.5 + 0.5 * face.eye_trust
-    if away > line:
-        return Judgement(FocusState.UNFOCUSED, reason, trust * min(1.0, (away - line) / line))
-    return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, trust * (line - away) / line, at_neutral=away < RETURN_SHARE)
+def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
+    """Judge one measured face. `openness` as `Neutral.openness` gives it."""
+    if openness < CLOSED_OPENNESS:
+        return _with_low_lids(face, openness, neutral, limits)
+    landmark_deg = math.degrees(LANDMARK_DEVIATION_PX / (0.117 * face.eye_distance_px))
+    seen = max(0.1, face.eye_trust)
+    low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
+    yaw, yaw_deviation = _looked(
+        face.gaze.yaw_deg, neutral.gaze_yaw, math.hypot(GAZE_YAW_DEVIATION_DEG, landmark_deg) / seen,
+        face.head.yaw_deg, neutral.head_yaw,
+    )  # fmt: skip
+    pitch, pitch_deviation = _looked(
+        face.gaze.pitch_deg, neutral.gaze_pitch,
+        math.hypot(GAZE_PITCH_DEVIATION_DEG, 2 * landmark_deg) * low_lids / seen,
+        face.head.pitch_deg, neutral.head_pitch,
+    )  # fmt: skip
+    pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
+    aside, beside = (abs(yaw) - limits.yaw_deg) / yaw_deviation, (abs(pitch) - pitch_limit) / pitch_deviation
+    turned = _turned(face, neutral, limits)
+    log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
+    if log_odds <= 0:
+        at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
+        return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral)
+    if beside > max(aside, turned):
+        reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN
+    elif turned > 0:
+        reason = Reason.HEAD_TURNED
+    else:
+        reason = Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT
+    return Judgement(FocusState.UNFOCUSED, reason, min(MAX_LOG_ODDS, log_odds))
 
 
-def _furthest(face: FaceMeasurement, neutral: Neutral, limits: Limits, *, eyes_seen: bool) -> tuple[float, Reason]:
-    """The greatest distance from the neutral, in units of its limit, and what it is."""
-    head_yaw = neutral.head_yaw.distance(face.head.yaw_deg, limits.head_yaw_deg)
-    head_pitch = neutral.head_pitch.distance(face.head.pitch_deg, HEAD_PITCH_LIMIT_DEG)
-    away, reason = abs(head_yaw), Reason.HEAD_TURNED
-    if abs(head_pitch) > away:
-        away, reason = abs(head_pitch), Reason.LOOKING_UP if head_pitch > 0 else Reason.LOOKING_DOWN
-    if eyes_seen:
-        up = face.gaze.pitch_deg > neutral.gaze_pitch.mean
-        yaw = neutral.gaze_yaw.distance(face.gaze.yaw_deg, limits.yaw_deg)
-        pitch = neutral.gaze_pitch.distance(face.gaze.pitch_deg, limits.up_deg if up else limits.down_deg)
-        if abs(yaw) > away:
-            away, reason = abs(yaw), Reason.LOOKING_RIGHT if yaw > 0 else Reason.LOOKING_LEFT
-            if abs(head_yaw) > 1:
-                reason = Reason.HEAD_TURNED  # the eyes only follow the head
-        if abs(pitch) > away:
-            away, reason = abs(pitch), Reason.LOOKING_UP if up else Reason.LOOKING_DOWN
-    return away, reason
+def _looked(
+    gaze_deg: float, usual_gaze: Channel, gaze_deviation_deg: float, head_deg: float, usual_head: Channel
+) -> tuple[float, float]:
+    """How far from the neutral the learner looks by eyes and head together, and its standard deviation; one axis."""
+    by_eyes = 1 / (gaze_deviation_deg**2 + usual_gaze.deviation**2)
+    by_head = 1 / (HEAD_DEVIATION_DEG**2 + usual_head.deviation**2)
+    total = by_eyes + by_head
+    looked = (by_eyes * (gaze_deg - usual_gaze.mean) + by_head * (head_deg - usual_head.mean)) / total
+    return looked, math.sqrt(1 / total)
+
+
+def _turned(face: FaceMeasurement, neutral: Neutral, limits: Limits) -> float:
+    """How far the head is turned beyond its limit, in standard deviations.
+
+    Turned away is a head that points neither to the camera nor to where it usually does.
+    """
+    away = min(abs(face.head.yaw_deg), abs(face.head.yaw_deg - neutral.head_yaw.mean))
+    return (away - limits.head_yaw_deg) / math.hypot(HEAD_YAW_DEVIATION_DEG, neutral.head_yaw.deviation)
+
+
+def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
+    """The eyes say nothing: closed, or lowered to the desk, or whatever the head is turned to."""
+    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
+    just_low, shut = DESK_HEAD_PITCH_DEG
+    desk = just_low + (shut - just_low) * (1 - max(0.0, openness) / CLOSED_OPENNESS)
+    if _turned(face, neutral, limits) > RESERVE:
+        reason = Reason.HEAD_TURNED
+    elif face.head.pitch_deg - neutral.head_pitch.mean < desk:
+        reason = Reason.LOOKING_DOWN
+    else:
+        reason = Reason.EYES_CLOSED
+    return Judgement(FocusState.UNFOCUSED, reason, log_odds, eyes_closed=True)

@@ -16,12 +16,13 @@ from rtc_server.focus.measurement import FaceMeasurement
 
 PRIOR_WEIGHT_S = 1.5
 """The prior is worth so many seconds of watching."""
-MEMORY_S = 60.0
+MEMORY_S = 30.0
 """Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
+WIDER_LIDS_FACTOR = 4.0
+"""So much faster lids wider than usual are learned: they are lowered for many reasons (light, sleep, a laugh, eyes
+that look down), and raised for none. What is usual lies near the upper end of what is seen."""
 MAX_SAMPLE_S = 0.2
 """No single frame counts for more, however low the frame rate."""
-UNSURE_SHARE = 0.75
-"""How much of the mean's standard deviation widens a limit."""
 STEADY_S = 20.0
 """A steady pose outside the prior, held so long from the start, is where this learner's screen is."""
 STEADY_DEG = 5.0
@@ -31,7 +32,7 @@ STEADY_RANGE_DEG = 35.0
 
 
 @dataclass(slots=True)
-class _Channel:
+class Channel:
     prior: float
     prior_deviation: float
     """Between people and cameras."""
@@ -43,10 +44,10 @@ class _Channel:
     def __post_init__(self) -> None:
         self.mean = self.prior
 
-    def distance(self, value: float, limit: float) -> float:
-        """From the mean, in units of a limit that is the wider the less sure the mean still is; signed."""
-        deviation = self.prior_deviation * math.sqrt(PRIOR_WEIGHT_S / self.weight_s)
-        return (value - self.mean) / (limit + UNSURE_SHARE * deviation)
+    @property
+    def deviation(self) -> float:
+        """How unsure the mean still is: its standard deviation."""
+        return self.prior_deviation * math.sqrt(PRIOR_WEIGHT_S / self.weight_s)
 
     def learn(self, value: float, seconds: float) -> None:
         self.weight_s = min(self.weight_s + seconds, MEMORY_S)
@@ -63,14 +64,14 @@ class Neutral:
     """Running estimate; feed it with `learn` and `watch_steady`."""
 
     def __init__(self) -> None:
-        self.head_yaw = _Channel(0.0, 5.0, -15.0, 15.0)
-        self.head_pitch = _Channel(4.0, 8.0, -15.0, 25.0)
-        self.gaze_yaw = _Channel(0.0, 3.0, -10.0, 10.0)
+        self.head_yaw = Channel(0.0, 5.0, -30.0, 30.0)
+        self.head_pitch = Channel(0.0, 8.0, -35.0, 35.0)
+        self.gaze_yaw = Channel(0.0, 3.0, -10.0, 10.0)
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
-        self.gaze_pitch = _Channel(5.0, 5.0, -20.0, 25.0)
-        self._left_aperture = _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
-        self._right_aperture = _Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
+        self.gaze_pitch = Channel(3.0, 5.0, -20.0, 25.0)
+        self._left_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
+        self._right_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
         self.screen: Calibration | None = None
         """The learner's own screen, once they have calibrated."""
         self._steady_s = 0.0
@@ -92,8 +93,12 @@ class Neutral:
         self.gaze_pitch.learn(face.gaze.pitch_deg, seconds)
         left, right = face.apertures
         left_weight, right_weight = face.eye_weights
-        self._left_aperture.learn(left, seconds * min(1.0, 2 * left_weight))
-        self._right_aperture.learn(right, seconds * min(1.0, 2 * right_weight))
+        for channel, aperture, weight in (
+            (self._left_aperture, left, left_weight),
+            (self._right_aperture, right, right_weight),
+        ):
+            factor = WIDER_LIDS_FACTOR if aperture > channel.mean else 1.0
+            channel.learn(aperture, seconds * factor * min(1.0, 2 * weight))
         self._steady_pose = None
 
     def calibrate(self, screen: Calibration) -> None:

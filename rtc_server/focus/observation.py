@@ -20,15 +20,15 @@ class ImageQuality:
     """How much the picture can be trusted."""
 
     brightness: float
-    """Mean luma of the watched face, or of the picture when there is none; 0 to 255."""
+    """Mean level of the watched face, or of the picture when there is none; 0 (black) to 255 (white)."""
     contrast: float
-    """Standard deviation of luma over the same area; 0 to 127.5."""
+    """Standard deviation of the levels over the same area, of a whole picture without its noise; 0 to 127.5."""
     sharpness: float
-    """Variance of the Laplacian of luma over the same area."""
+    """Variance of the Laplacian of the levels over the same area."""
     change: float
     """Mean absolute luma difference from the frame before, on a coarse grid; 0 for a frozen picture."""
     clipped: float = 0.0
-    """Share of the same area in which luma is as good as white: light has washed out what was there; 0 to 1."""
+    """Share of the same area that is as good as white: light has washed out what was there; 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

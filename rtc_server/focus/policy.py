@@ -17,8 +17,8 @@ class Policy:
     gaze_up_limit_deg: float = 14.0
     gaze_down_limit_deg: float = 13.0
     """Half the height of such a screen is 8°; up and down the mesh is half as sure as aside."""
-    head_yaw_limit_deg: float = 25.0
-    """People turn their heads rather than hold their eyes beyond 20° or so (Stahl 1999): a head turned
+    head_yaw_limit_deg: float = 30.0
+    """People turn their heads rather than hold their eyes beyond 20° or so (Stahl 1999): a head turned much
     further has turned to something else, even if the eyes glance back."""
     glance_s: float = 0.3
     """A look away that is shorter is a glance: one fixation lasts 0.2 to 0.3 s (Rayner 1998), so this is

@@ -3,20 +3,25 @@
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.state import Reason
 
-MIN_FACE_BRIGHTNESS = 10.0
-"""Mean luma of a face. MediaPipe still places irises at 20; the eyes of a face at 10 differ from its
+MIN_FACE_BRIGHTNESS = 8.0
+"""Mean level of a face, 0 being black. MediaPipe still places irises at 5; but the eyes of a face at 8 differ from its
 skin by less than the noise of a webcam's sensor."""
-MIN_ROOM_BRIGHTNESS = 12.0
-"""Without a face: in a darker picture nobody would have been found even if somebody were there."""
+MIN_ROOM_BRIGHTNESS = 20.0
+"""Mean level of a picture without a face: in a darker one nobody would have been found even if somebody were there.
+MediaPipe loses six of seven faces between levels 4 and 10, and one in noise at 13 (measured, through VP8)."""
+DIM_ROOM_BRIGHTNESS = 64.0
+"""A picture without a face that is darker than this and has no contrast either shows a covered lens. A wall that fills
+the picture so evenly is lit better than that."""
 MAX_CLIPPED = 0.35
 """Share of a face that is white, without any drawing. Reasoned, for want of such clips: light from one side that
 washes out a cheek and half of the forehead takes a third; more has reached the eyes."""
 MIN_CONTRAST = 4.0
-"""Standard deviation of luma over a face. Without a face there is no floor: a blank wall shows nobody."""
+"""Standard deviation of the levels over a face, or over a dim room. In a bright one there is no floor: a blank wall
+shows nobody."""
 MIN_SHARPNESS = 0.018
-"""Variance of the Laplacian over that of the luma itself: free of light and contrast. Sharp faces have 0.3
+"""Variance of the Laplacian over that of the levels themselves: free of light and contrast. Sharp faces have 0.3
 to 0.8, and 0.15 after the worst coding; at 0.02 an iris is smeared over its own width."""
-MIN_EYE_DISTANCE_PX = 16.0
+MIN_EYE_DISTANCE_PX = 10.0
 """Between the outer eye corners: below, an iris is two pixels wide."""
 STILL = 0.0
 """A living face is never quite still: a face in a picture without any change is the same picture again.
@@ -27,7 +32,8 @@ def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) ->
     """Why this picture must not be judged; None when it may. `eye_distance_px` of the watched face, if any."""
     quality = observation.quality
     if eye_distance_px is None:
-        return Reason.LOW_LIGHT if quality.brightness < MIN_ROOM_BRIGHTNESS else None
+        covered = quality.brightness < DIM_ROOM_BRIGHTNESS and quality.contrast < MIN_CONTRAST
+        return Reason.LOW_LIGHT if covered or quality.brightness < MIN_ROOM_BRIGHTNESS else None
     if quality.brightness < MIN_FACE_BRIGHTNESS:
         return Reason.LOW_LIGHT
     if quality.clipped > MAX_CLIPPED:

@@ -1,21 +1,27 @@
-"""The one door to the judgement: observations in, snapshots and spans out. Pure; one for each FocusSession."""
+"""What the rest of the server calls: observations in, snapshots and spans out. Pure; one for each FocusSession."""
+
+import math
 
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
-from rtc_server.focus.company import Company
 from rtc_server.focus.decision import Decision
-from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
+from rtc_server.focus.judgement import DIRECTIONS, MAX_LOG_ODDS, Judgement, judge_face, limits_of
+from rtc_server.focus.learner_face import LearnerFace
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.perclos import Perclos
 from rtc_server.focus.policy import READING, Policy
 from rtc_server.focus.quality import STILL, picture_flaw
+from rtc_server.focus.second_person import SecondPerson
 from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirection, Reason, Span, Totals
-from rtc_server.focus.watch import Watch
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
+INERTIA_LOG_ODDS = 2.0
+"""For what is said, against a frame that denies it: one frame that is 7 to 1 against it leaves even odds (measured)."""
+MOST_SURE = 0.99
+"""One in a hundred is the mesh's own mistake, which no frame shows."""
 
 
 class FocusTracker:
@@ -25,15 +31,15 @@ class FocusTracker:
         self.policy = policy
         self._neutral = Neutral()
         self._limits = limits_of(policy, None)
-        self._watch = Watch()
+        self._learner_face = LearnerFace()
         self._decision = Decision(policy)
         self._accumulator = Accumulator()
-        self._company = Company(self._accumulator.add_multiple_faces)
+        self._second_person = SecondPerson(self._accumulator.add_multiple_faces)
         self._perclos = Perclos()
         self._judgement: Judgement | None = None
-        self._blind_since_s: float | None = None
+        self._gap_since_s: float | None = None
         """From here on nothing was seen, and the time is not yet accounted for."""
-        self._blind_reason = Reason.NO_FRAMES
+        self._gap_reason = Reason.NO_FRAMES
         self._paused = False
         self._down_since_s: float | None = None
         self._calibrator: Calibrator | None = None
@@ -60,27 +66,27 @@ class FocusTracker:
         if self._paused or at_s < self._now_s or (last_s is not None and at_s <= last_s):
             return self._snapshot
         if last_s is not None and at_s - last_s > GAP_S:
-            self._go_blind(last_s, Reason.NO_FRAMES)
+            self._begin_gap(last_s, Reason.NO_FRAMES)
             last_s = None
-        self._see_again(at_s)
+        self._end_gap(at_s)
         elapsed_s = at_s - last_s if last_s is not None else 0.0
-        face, count = self._watch.learner(observation.faces, observation.height / observation.width, at_s)
+        face, count = self._learner_face.find(observation.faces, observation.height / observation.width, at_s)
         measured = measure(face, observation.width, observation.height) if face else None
         openness = self._neutral.openness(measured) if measured else None
         flaw = picture_flaw(observation, measured.eye_distance_px if measured else None)
         judgement = self._judge(measured, openness, flaw)
-        if measured and openness is not None and flaw is None:
-            self._learn(measured, openness, judgement, at_s, elapsed_s)
         self._judgement = judgement
         still = measured is not None and last_s is not None and observation.quality.change <= STILL
         kind = (FocusState.UNKNOWN, Reason.FROZEN) if still else self._allowed(judgement, at_s)
-        self._accumulator.add(self._decision.step(at_s, kind))
-        self._company.count(count, at_s)
+        self._accumulator.add(self._decision.step(at_s, kind, judgement.log_odds))
+        if measured and openness is not None and flaw is None:
+            self._learn(measured, openness, judgement, at_s, elapsed_s)
+        self._second_person.observe(count, at_s)
         self._now_s = at_s
         eyes_seen = measured is not None and flaw is None and not judgement.eyes_closed
         if measured and eyes_seen and self._calibrator:
             self._calibrator.add(measured.gaze, at_s)
-        self._snapshot = self._said(
+        self._snapshot = self._snapshot_of(
             head=measured.head if measured else None,
             gaze=measured.gaze if measured and eyes_seen else None,
             eye_openness=openness,
@@ -92,21 +98,21 @@ class FocusTracker:
     def pause(self, media_time_s: float) -> None:
         """The learner stepped out on purpose: from here on time is UNKNOWN, with the reason `paused`."""
         if not self._paused:
-            self._advance_blind(media_time_s, Reason.NO_FRAMES)
-            self._paused, self._blind_reason = True, Reason.PAUSED
-            self._snapshot = self._said()
+            self._extend_gap(media_time_s, Reason.NO_FRAMES)
+            self._paused, self._gap_reason = True, Reason.PAUSED
+            self._snapshot = self._snapshot_of()
 
     def resume(self, media_time_s: float) -> None:
         """Frames count again."""
         if self._paused:
-            self._advance_blind(media_time_s, Reason.PAUSED)
-            self._paused, self._blind_reason = False, Reason.NO_FRAMES
-            self._snapshot = self._said()
+            self._extend_gap(media_time_s, Reason.PAUSED)
+            self._paused, self._gap_reason = False, Reason.NO_FRAMES
+            self._snapshot = self._snapshot_of()
 
     def silence(self, media_time_s: float) -> FocusSnapshot:
         """No usable frame came up to this moment: the time since the last one is UNKNOWN."""
-        self._advance_blind(media_time_s, Reason.PAUSED if self._paused else Reason.NO_FRAMES)
-        self._snapshot = self._said()
+        self._extend_gap(media_time_s, Reason.PAUSED if self._paused else Reason.NO_FRAMES)
+        self._snapshot = self._snapshot_of()
         return self._snapshot
 
     def finish(self) -> FocusSnapshot:
@@ -126,6 +132,11 @@ class FocusTracker:
     def multiple_faces_spans(self) -> tuple[tuple[float, float], ...]:
         """When a second person was in the picture, as [start, end) in media time."""
         return self._accumulator.multiple_faces
+
+    @property
+    def merged_spans(self) -> int:
+        """How many spans were merged into a neighbour, because there were too many. Totals stay exact."""
+        return self._accumulator.merged_spans
 
     def look_at(self, x: float, y: float) -> None:
         """Calibration: from now on the page shows a dot here, in screen widths and heights from the top left."""
@@ -168,15 +179,15 @@ class FocusTracker:
 
     def _judge(self, face: FaceMeasurement | None, openness: float | None, flaw: Reason | None) -> Judgement:
         if flaw is not None:
-            return Judgement(FocusState.UNKNOWN, flaw, 1.0)
+            return Judgement(FocusState.UNKNOWN, flaw, MAX_LOG_ODDS)
         if face is None or openness is None:
-            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, 1.0)
-        return judge_face(face, openness, self._neutral, self._limits, self._judgement)
+            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, MAX_LOG_ODDS)
+        return judge_face(face, openness, self._neutral, self._limits)
 
     def _learn(
         self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float
     ) -> None:
-        if judgement.at_neutral:
+        if judgement.at_neutral and self._decision.steadily_focused:
             self._neutral.learn(face, elapsed_s)
         elif not judgement.eyes_closed and judgement.state is FocusState.UNFOCUSED:
             self._neutral.watch_steady(face, elapsed_s)
@@ -193,35 +204,42 @@ class FocusTracker:
                 return FocusState.FOCUSED, Reason.ON_DESK
         return judgement.state, judgement.reason
 
-    def _go_blind(self, since_s: float, reason: Reason) -> None:
+    def _confidence(self, state: FocusState) -> float:
+        """How often one is right to say so after a frame like the last."""
+        if self._judgement is None:
+            return 0.0
+        log_odds = self._judgement.log_odds if self._judgement.state is state else -self._judgement.log_odds
+        return MOST_SURE / (1 + math.exp(-log_odds - INERTIA_LOG_ODDS))
+
+    def _begin_gap(self, since_s: float, reason: Reason) -> None:
         self._accumulator.add(self._decision.close())
         self._down_since_s = self._judgement = None
-        self._company.lose_sight()
-        self._blind_since_s, self._blind_reason = since_s, reason
+        self._second_person.begin_gap()
+        self._gap_since_s, self._gap_reason = since_s, reason
 
-    def _see_again(self, at_s: float) -> None:
-        if self._blind_since_s is not None:
-            self._book_blind(at_s)
-            self._blind_since_s = None
+    def _end_gap(self, at_s: float) -> None:
+        if self._gap_since_s is not None:
+            self._count_gap(at_s)
+            self._gap_since_s = None
 
-    def _advance_blind(self, until_s: float, reason: Reason) -> None:
-        """Nothing is seen up to `until_s`, counted from the last frame, or from where blindness began."""
+    def _extend_gap(self, until_s: float, reason: Reason) -> None:
+        """Nothing is seen up to `until_s`, counted from the last frame, or from where the gap began."""
         until_s = max(until_s, self._now_s)
         last_s = self._decision.last_s
         if last_s is not None:
-            self._go_blind(last_s, reason)
-        elif self._blind_since_s is None:
-            self._blind_since_s, self._blind_reason = self._now_s, reason
-        self._book_blind(until_s)
+            self._begin_gap(last_s, reason)
+        elif self._gap_since_s is None:
+            self._gap_since_s, self._gap_reason = self._now_s, reason
+        self._count_gap(until_s)
 
-    def _book_blind(self, until_s: float) -> None:
-        since_s = self._blind_since_s
+    def _count_gap(self, until_s: float) -> None:
+        since_s = self._gap_since_s
         if since_s is not None and until_s > since_s:
-            self._accumulator.add(Span(since_s, until_s, FocusState.UNKNOWN, self._blind_reason))
-            self._blind_since_s = until_s
+            self._accumulator.add(Span(since_s, until_s, FocusState.UNKNOWN, self._gap_reason))
+            self._gap_since_s = until_s
             self._now_s = max(self._now_s, until_s)
 
-    def _said(
+    def _snapshot_of(
         self,
         *,
         head: Angles | None = None,
@@ -231,17 +249,14 @@ class FocusTracker:
         brightness: float = 0.0,
     ) -> FocusSnapshot:
         kind = self._decision.live
-        state, reason = kind or (FocusState.UNKNOWN, self._blind_reason)
-        confidence = 0.0
-        if kind and self._judgement:
-            agrees = self._judgement.state is state
-            confidence = self._judgement.confidence if agrees else (1 - self._judgement.confidence) / 2
+        state, reason = kind or (FocusState.UNKNOWN, self._gap_reason)
+        changing_to, changing_since_s = self._decision.changing_to or (None, None)
         return FocusSnapshot(
             media_time_s=self._now_s,
             state=state,
             reason=reason,
             gaze_direction=DIRECTIONS.get(reason, GazeDirection.ERROR),
-            confidence=confidence,
+            confidence=self._confidence(state) if kind else 0.0,
             head=head,
             gaze=gaze,
             eye_openness=eye_openness,
@@ -249,6 +264,8 @@ class FocusTracker:
             brightness=brightness,
             perclos=self._perclos.share,
             totals=self._accumulator.totals,
-            changing=self._decision.changing,
-            second_person=self._company.present,
+            changing=self._decision.change is not None,
+            changing_to=changing_to,
+            changing_since_s=changing_since_s,
+            second_person=self._second_person.present,
         )

@@ -51,7 +51,7 @@ class FaceTracker:
         """The faces in this picture; `grid` is its `image_quality.coarse_grid`."""
         before = len(self._followed)
         self._followed = self._meshed_again(landmarker, picture)
-        if len(self._followed) < max(before, 1) or self._may_have_company(grid, media_time_s):
+        if len(self._followed) < max(before, 1) or self._somebody_may_be_new(grid, media_time_s):
             followed = len(self._followed)
             self._search(landmarker, picture)
             found = len(self._followed) > followed
@@ -73,7 +73,7 @@ class FaceTracker:
             if not any(followed.box.holds(x, y) for followed in self._followed):
                 _admit(landmarker.mesh(picture, region), self._followed)
 
-    def _may_have_company(self, grid: NDArray[np.float32], media_time_s: float) -> bool:
+    def _somebody_may_be_new(self, grid: NDArray[np.float32], media_time_s: float) -> bool:
         since_s = media_time_s - self._searched_at_s
         if len(self._followed) == MAX_FACES or since_s < self._rest_s:
             return False

@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks, ImageQuality
 from rtc_server.media.picture import Luma
-from rtc_server.media.region import WHOLE, Box
+from rtc_server.media.region import Box
 
 _PATCH_SAMPLES = 64
 """Samples across the face, or across the picture without one. The same for every picture size, so
 that contrast and sharpness mean the same near and far, at 320x240 and at 1080p."""
 _GRID = (24, 32)
 """Cells of the coarse grid, down and across; four samples each keep a sensor's noise down."""
-_WHITE = 232
-"""Luma. White is 235 in the range video is mostly coded in, give or take what coding does to it."""
+_BLACK, _WHITE = 16, 235
+"""Luma, as `Picture` gives it."""
+_LEVELS = 255 / (_WHITE - _BLACK)
+"""What is told of light goes from 0 (black) to 255 (white)."""
+_CLIPPED = _WHITE - 3
+"""White, give or take what coding does to it."""
 _OUTER_EYE_CORNERS = (33, 263)
 """In the mesh."""
 
@@ -57,14 +61,18 @@ def contrast(values: NDArray[Any]) -> float:
 
 
 def measured(luma: Luma, face: Box | None, change: float) -> ImageQuality:
-    """`change` as measured before, handed through; the rest of the face's box, or of the whole picture."""
-    patch = _patch(luma, face or WHOLE)
+    """`change` as measured before, handed through; the rest of the face's box, or of the whole picture.
+
+    Of a whole picture each sample is the mean of its surroundings, so that a sensor's noise is no contrast.
+    """
+    patch = _patch(luma, face) if face else _averaged(luma)
     if patch.size == 0:
-        patch = _patch(luma, WHOLE)
+        patch = _averaged(luma)
     brightness, deviation = _mean_and_deviation(patch)
     _, edges = _mean_and_deviation(cv2.Laplacian(patch, cv2.CV_32F)[1:-1, 1:-1])
-    clipped = np.count_nonzero(patch >= _WHITE) / max(1, patch.size)
-    return ImageQuality(brightness, deviation, edges * edges, change, clipped)
+    clipped = np.count_nonzero(patch >= _CLIPPED) / max(1, patch.size)
+    light = max(0.0, brightness - _BLACK) * _LEVELS
+    return ImageQuality(light, deviation * _LEVELS, (edges * _LEVELS) ** 2, change, clipped)
 
 
 def _mean_and_deviation(values: NDArray[Any]) -> tuple[float, float]:
@@ -80,6 +88,14 @@ def _pixels(luma: Luma, box: Box) -> Luma:
     top, bottom = (int(min(max(value, 0.0), 1.0) * height) for value in (box.top, box.bottom))
     left, right = (int(min(max(value, 0.0), 1.0) * width) for value in (box.left, box.right))
     return luma[top:bottom, left:right]
+
+
+def _averaged(luma: Luma) -> Luma:
+    """All of it, `_PATCH_SAMPLES` across."""
+    height, width = luma.shape
+    across = min(width, _PATCH_SAMPLES)
+    down = max(1, round(height * across / width))
+    return np.asarray(cv2.resize(luma, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _patch(luma: Luma, box: Box) -> Luma:

@@ -11,17 +11,21 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
 from rtc_server.media.region import Region
 
 Luma = NDArray[np.uint8]
-"""(height, width), one byte a pixel: the Y of YUV 4:2:0."""
+"""(height, width), one byte a pixel: the Y of YUV 4:2:0, black at 16 and white at 235."""
 Rgb = NDArray[np.uint8]
 """(height, width, 3)."""
 
 _PLANAR = "yuv420p"
+_RANGE = ColorRange.MPEG
+"""Luma from 16 (black) to 235 (white), as browsers send it. What a stream marks as full range is brought to it, so
+that a level means the same of every stream. Chromium sends the full range of a camera's JPEGs unmarked: nothing tells
+those apart, and they read a little too dark."""
 # On the calling thread: how many pictures are looked at at once is decided elsewhere.
 cv2.setNumThreads(1)
 
@@ -35,8 +39,8 @@ class Picture:
         `reformatter` converts the others; give the same one for all pictures of a stream, since it is slow to make.
         """
         self._reformatter = reformatter or VideoReformatter()
-        if frame.format.name != _PLANAR:
-            frame = self._reformatter.reformat(frame, format=_PLANAR, threads=1)
+        if frame.format.name != _PLANAR or frame.color_range == ColorRange.JPEG:
+            frame = self._reformatter.reformat(frame, format=_PLANAR, dst_color_range=_RANGE, threads=1)
         self.width, self.height = frame.width, frame.height
         self._frame = frame
         luma, blue, red = frame.planes

@@ -53,6 +53,3 @@ class Box:
         )
         smaller = min(self.area, other.area)
         return shared.area / smaller if smaller > 0 else 0.0
-
-
-WHOLE = Box(0.0, 0.0, 1.0, 1.0)

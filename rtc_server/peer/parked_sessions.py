@@ -2,9 +2,9 @@
 
 import asyncio
 
-from rtc_server.focus.record import EndReason
+from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.learner import Learner
-from rtc_server.peer.focus_session import FocusSession
+from rtc_server.record import EndReason
 
 
 class ParkedSessions:

@@ -3,30 +3,31 @@
 import asyncio
 import functools
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiortc import RTCDataChannel
 
-from rtc_server.focus.record import EndReason, FocusRecord
+from rtc_server.analysis.focus_session import FocusSession, Recorder
+from rtc_server.analysis.pace import AnalysisPace
+from rtc_server.analysis.pipeline import AnalyserFactory, Pipeline
+from rtc_server.analysis.pool import AnalysisPool, Lane
+from rtc_server.analysis.session_states import PeerLife, PeerState
+from rtc_server.channel.conversation import Conversation
+from rtc_server.channel.data_channels import MESSAGES_PER_S
+from rtc_server.channel.update_text import update_text
 from rtc_server.focus.state import FocusSnapshot
+from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Grant
-from rtc_server.media.frame import EncodedFrame
-from rtc_server.peer.aiortc_guard import Connection, Relay
-from rtc_server.peer.analysis_pace import AnalysisPace
-from rtc_server.peer.analysis_pool import AnalysisPool, Lane
-from rtc_server.peer.answer import write_answer
-from rtc_server.peer.conversation import Conversation
-from rtc_server.peer.focus_session import FocusSession, Recorder
-from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.media_allowance import MediaLimits
-from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.metrics_channel import MESSAGES_PER_S
-from rtc_server.peer.offer import Offer
-from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
-from rtc_server.peer.session_states import PeerLife, PeerState
-from rtc_server.peer.update_text import update_text
-from rtc_server.peer.vital_signs import Deadlines, Verdict, VitalSigns
+from rtc_server.peer.deadlines import Deadlines, Verdict, VitalSigns
+from rtc_server.record import EndReason, FocusRecord
+from rtc_server.rtp.receiver import MediaReceiver
+from rtc_server.sdp.answer import write_answer
+from rtc_server.sdp.offer import Offer
+from rtc_server.transport import Connection, Relay
+from rtc_server.transport.ice_gathering import IceGathering
+from rtc_server.transport.media_allowance import MediaLimits
 
 BEAT_S = 1.0
 TROUBLE_TICK_S = 0.02
@@ -105,7 +106,13 @@ class Peer:
         self.session = session
         self._vital_signs = VitalSigns(services.deadlines, now, session.age_s, seen_before=session.seen)
         clock = session.clock.connection()
-        self._receiver = MediaReceiver(self.offer.codec, self.offer.payload_type, clock, self._connection.send_rtcp)
+        self._receiver = MediaReceiver(
+            self.offer.codec,
+            self.offer.payload_type,
+            clock,
+            self._connection.send_rtcp,
+            ssrc=random.getrandbits(32),
+        )
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
             Pipeline(self.offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),

@@ -11,13 +11,13 @@ import av
 import pytest
 
 from rtc_server.errors import OfferMalformed, PeerUnknown, ServerFull
-from rtc_server.focus.record import EndReason
-from rtc_server.peer.media_clock import MAX_AHEAD_S
+from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Deadlines
-from tests.peer.conftest import MakeRegistry, Records, until
+from rtc_server.record import EndReason
+from rtc_server.rtp.media_clock import MAX_AHEAD_S
 from tests.peer.learner_client import Camera, LearnerClient, grant, learner_client
+from tests.peer.stand_ins import MakeRegistry, Records, until
 
 PEERS = 12
 """Each leaves a task behind about every second time where nothing prevents it."""

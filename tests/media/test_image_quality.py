@@ -11,6 +11,8 @@ from rtc_server.media.region import Box
 from tests.media.pictures import people, yuv
 
 FACE = Box(0.25, 0.25, 0.75, 0.75)
+BLACK, WHITE = 16, 235
+"""Luma of video."""
 
 
 def flat(value, height=480, width=640):
@@ -18,20 +20,31 @@ def flat(value, height=480, width=640):
 
 
 def test_an_even_grey_is_as_bright_as_it_is_with_no_contrast_and_nothing_sharp():
-    quality = measured(flat(80), None, change=1.5)
-    assert (quality.brightness, quality.contrast, quality.sharpness, quality.change) == (80.0, 0.0, 0.0, 1.5)
+    quality = measured(flat(BLACK + 73), None, change=1.5)
+    assert (quality.brightness, quality.contrast, quality.sharpness, quality.change) == (85.0, 0.0, 0.0, 1.5)
+
+
+@pytest.mark.parametrize("face", [None, FACE])
+@pytest.mark.parametrize(("luma", "level"), [(0, 0.0), (BLACK, 0.0), (WHITE, 255.0)])
+def test_black_is_0_and_white_is_255(luma, level, face):
+    assert measured(flat(luma), face, 0.0).brightness == pytest.approx(level)
+
+
+def test_a_sensor_s_noise_is_no_contrast_of_an_empty_picture():
+    noise = np.random.default_rng(1).normal(40, 8, (480, 640)).astype(np.uint8)
+    assert measured(noise, None, 0.0).contrast < 1.5
 
 
 def test_half_black_half_white_has_the_most_contrast_there_is():
-    luma = flat(0)
-    luma[:, 320:] = 255
+    luma = flat(BLACK)
+    luma[:, 320:] = WHITE
     assert measured(luma, None, 0.0).contrast == pytest.approx(127.5, abs=0.1)
 
 
 def test_the_face_counts_and_not_the_bright_window_behind_it():
     luma = flat(250)
-    luma[120:360, 160:480] = 40
-    assert measured(luma, FACE, 0.0).brightness == 40.0
+    luma[120:360, 160:480] = BLACK + 73
+    assert measured(luma, FACE, 0.0).brightness == 85.0
     assert measured(luma, None, 0.0).brightness > 150
 
 
@@ -50,7 +63,7 @@ def test_a_white_picture_is_clipped_in_the_range_of_video():
 
 def test_a_face_outside_the_picture_leaves_the_whole_picture_to_be_measured():
     beyond = Box(5.25, 5.25, 5.75, 5.75)
-    assert measured(flat(70), beyond, 0.0).brightness == 70.0
+    assert measured(flat(BLACK + 73), beyond, 0.0).brightness == 85.0
 
 
 def test_blur_takes_sharpness_away():

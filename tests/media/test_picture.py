@@ -4,6 +4,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange
 
 from rtc_server.media.picture import Picture
 from rtc_server.media.region import Region
@@ -20,6 +21,17 @@ def test_luma_is_the_decoders_own_plane_without_its_padding():
 def test_other_formats_are_converted():
     rgb = people((200, 120))
     assert np.array_equal(Picture(av.VideoFrame.from_ndarray(rgb, format="rgb24")).luma, Picture(yuv(rgb)).luma)
+
+
+@pytest.mark.parametrize("pixels", ["yuvj420p", "yuv420p"])
+def test_a_stream_that_says_it_has_the_full_range_is_brought_to_that_of_video(pixels):
+    frame = av.VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format=pixels)
+    frame.color_range = ColorRange.JPEG
+    for level, luma in ((0, 16), (255, 235)):
+        frame.planes[0].update(bytes([level]) * frame.planes[0].buffer_size)
+        picture = Picture(frame)
+        assert (picture.luma == luma).all()
+        assert (picture.rgb() == level).all()
 
 
 @pytest.mark.parametrize(
