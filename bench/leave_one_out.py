@@ -22,6 +22,10 @@ FACTORS = (0.75, 0.87, 1.15, 1.3)
 ROUNDS = 3
 """More moves than these hardly ever help."""
 STEP = 0.15
+TELLING = ("decision.EVIDENCE", "decision.SOONEST_SHARE", "decision.LONG_CLOSURE_S")
+"""How much must speak for a change, and for how long, before it is told."""
+PATIENCE = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5)
+"""Of what they are."""
 LEAST_GAIN = 0.0005
 """In accuracy: less is noise of the labels, and the constant stays."""
 
@@ -87,6 +91,23 @@ def sensitivity(clips: Sequence[LabelledClip], policy: Policy) -> list[dict[str,
                 "less_live": round(less[1] - before[1], 2),
                 "more": round(more[0] - before[0], 2),
                 "more_live": round(more[1] - before[1], 2),
+            }
+        )
+    return rows
+
+
+def curve(clips: Sequence[LabelledClip], policy: Policy) -> list[dict[str, Any]]:
+    """What telling changes sooner or later costs: median delay against false changes an hour, both live."""
+    judge = _Judge(clips, policy)
+    rows = []
+    for patience in PATIENCE:
+        told = total(judge.by_person(dict.fromkeys(TELLING, patience)).values()).report()
+        rows.append(
+            {
+                "patience": patience,
+                "delay_s": told["change_delay_s"] and told["change_delay_s"]["median"],
+                "live_false_changes_per_hour": told["live_false_changes_per_hour"],
+                "live_accuracy": told["live_accuracy"],
             }
         )
     return rows
