@@ -35,7 +35,8 @@ def _overall(report: Mapping[str, Any]) -> str:
         f"{found['frames']} frames, {report['fps']:g} a second, policy {report['policy']}:",
         f"**{_percent(stored)} stored** (balanced {_percent(balanced)}), **{_percent(live)} live**.",
         f"A change is told after {delay['median']:.2f} s (median of {delay['n']}).",
-        f"False changes an hour: {found['false_changes_per_hour']} stored, {found['live_false_changes_per_hour']} live.",
+        f"False changes an hour: {found['false_changes_per_hour']} stored,",
+        f"{found['live_false_changes_per_hour']} live.",
     ]
     return " ".join(sentences) + "\n"
 
