@@ -139,6 +139,8 @@ def _tuned(judge: _Judge, names: Sequence[str], without: str) -> dict[str, float
     best = _worth(judge.by_person(chosen), without)
     for _ in range(ROUNDS):
         tries = [chosen | {name: factor} for name in names for factor in FACTORS if name not in chosen]
+        if not tries:
+            break
         worth, candidate = max(
             ((_worth(judge.by_person(one), without), one) for one in tries), key=lambda pair: pair[0]
         )
