@@ -21,6 +21,7 @@ from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.aiortc_guard.data_guard import guard_data
 from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate
+from rtc_server.peer.aiortc_guard.handshake import log_failed_handshake, use_own_certificate
 from rtc_server.peer.aiortc_guard.retransmission_timer import RetransmissionTimer
 from rtc_server.peer.aiortc_guard.send_datagram import send_datagram
 from rtc_server.peer.ice_gathering import IceGathering, gather_with
@@ -81,6 +82,7 @@ class Connection:
                 iceTransportPolicy=RTCIceTransportPolicy.RELAY if relay else RTCIceTransportPolicy.ALL,
             )
         )
+        use_own_certificate(self._pc)
         self._dtls: RTCDtlsTransport | None = None
         self._media_allowance = MediaAllowance(media_limits or MediaLimits())
         self._closed = False
@@ -151,6 +153,7 @@ class Connection:
         receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
         receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
+        log_failed_handshake(self._dtls)
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
     def _stand_at_the_gates(self) -> None:
