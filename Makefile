@@ -3,18 +3,21 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE_PACKAGES := tests/node/node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
 DIST := dist
+MODULES := rtc_server/focus/*
+TESTS := tests/focus
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-packages image-test lint docs bench dist fuzz lock clean
+.PHONY: help setup run check test test-packages image-test lint docs bench dist fuzz mutate lock clean
 .SILENT:
 
 help: ## list these targets
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## make .venv and install the locked packages into it
 
@@ -39,15 +42,23 @@ test: setup test-packages lint ## the whole: Debian packages, linters, types, la
 
 test-packages:
 	scripts/install-test-packages.sh
+	$(MAKE) --no-print-directory $(NODE_PACKAGES)
 
 image-test: setup ## build the container's image without Docker, run it, store a learner in it (about two minutes)
 	scripts/install-test-packages.sh image
 	exec $(BIN)/python -m pytest -q -m image tests/image
 
-lint: setup ## ruff, mypy --strict, the import contracts
+$(NODE_PACKAGES): tests/node/package-lock.json
+	command -v npm >/dev/null || scripts/install-test-packages.sh
+	echo "Installing the locked npm packages of the tests and linters into tests/node"
+	npm ci --prefix tests/node --silent
+	touch $@
+
+lint: setup $(NODE_PACKAGES) ## ruff, mypy --strict, the types of static/, the import contracts
 	scripts/timed.sh "ruff check" $(BIN)/ruff check --quiet .
 	scripts/timed.sh "ruff format --check" $(BIN)/ruff format --check --quiet .
 	scripts/timed.sh "mypy --strict" $(BIN)/mypy --no-error-summary
+	scripts/timed.sh "tsc --checkJs" tests/node/node_modules/.bin/tsc --project tests/node
 	scripts/timed.sh "import contracts" $(BIN)/lint-imports >$(VENV)/lint-imports.log || \
 		{ cat $(VENV)/lint-imports.log; exit 1; }
 
@@ -63,6 +74,9 @@ dist: setup ## build the wheel into dist/
 fuzz: setup ## hostile input for FUZZ_SECONDS (1800) in all, from a new seed; the test run gives it 60
 	echo "RTC_FUZZ_SEED=$(FUZZ_SEED)"
 	RTC_FUZZ_SECONDS=$(FUZZ_SECONDS) RTC_FUZZ_SEED=$(FUZZ_SEED) exec $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
+
+mutate: setup ## list the changes to MODULES that none of TESTS notices (mutmut; a second for each)
+	scripts/mutate.sh $(VENV) "$(MODULES)" "$(TESTS)"
 
 COMPILE = $$tools/bin/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet

@@ -23,8 +23,11 @@ BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory",
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["accuracy"]:  # measures judgements, not a server: its arguments are its own
-        sys.exit(import_module("bench.accuracy").main(sys.argv[2:]))
+    if sys.argv[1:2] in (
+        ["accuracy"],
+        ["hour"],
+    ):  # they measure judgements, not a server: their arguments are their own
+        sys.exit(import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")
     parser.add_argument("--clip", type=Path, help="a video of one person at a camera; by default one is made")

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from bench.constants import constants, moved
 from bench.labels import Label
 from bench.scoring import Score, accuracy, score, total
-from rtc_server.analysis.analysis import analyse
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import Policy
+from rtc_server.offline.analysis import analyse
 
 FACTORS = (0.75, 0.87, 1.15, 1.3)
 ROUNDS = 3
@@ -73,7 +73,7 @@ def leave_one_out(clips: Sequence[LabelledClip], policy: Policy) -> dict[str, An
 
 
 def sensitivity(clips: Sequence[LabelledClip], policy: Policy) -> list[dict[str, Any]]:
-    """Of each constant: by how many points accuracy, stored and live, rises with 15 % less and with 15 % more of it."""
+    """Of each constant: by how many points accuracy rises, stored and live, with 15 % less and with 15 % more of it."""
     judge = _Judge(clips, policy)
     before = _points(judge.by_person({}))
     rows = []

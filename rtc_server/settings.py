@@ -5,35 +5,16 @@ JWKS URL the server starts in demo mode only.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, IPvAnyAddress, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rtc_server.port_range import PortRange
 from rtc_server.processors import usable_processors
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-@dataclass(frozen=True, slots=True)
-class PortRange:
-    """Both ends are included; written `first-last`."""
-
-    first: Port
-    last: Port
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-    @classmethod
-    def parse(cls, text: str) -> "PortRange":
-        """Raises ValueError."""
-        first, _, last = (part.strip() for part in text.partition("-"))
-        if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
-            raise ValueError("write first-last, as in 40000-40100")
-        return cls(int(first), int(last))
 
 
 def _port_range(value: object) -> object:

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = {"architecture", "focus"}
+FOLDERS = {"architecture", "focus", "rtp", "sdp"}
 MODULES = {
     # what is seen in a picture
     *("test_replay", "test_face_tracker", "test_image_quality", "test_picture"),
-    # packets, offers, messages, lifetimes
-    *("test_allowance", "test_analysis_pace", "test_analysis_pool", "test_datagram_gate", "test_encryption"),
-    *("test_frame_assembler", "test_media_allowance", "test_media_clock", "test_media_receiver", "test_messages"),
-    *("test_metrics_channel", "test_missing_packets", "test_offer_and_answer", "test_pipeline"),
-    *("test_retransmission_timer", "test_rtp", "test_usual_packets", "test_vital_signs"),
+    # transport, analysis, channels, lifetimes
+    *(
+        "test_datagram_gate",
+        "test_encryption",
+        "test_media_allowance",
+        "test_retransmission_timer",
+        "test_usual_packets",
+    ),
+    *("test_pace", "test_pool", "test_pipeline", "test_messages", "test_data_channels", "test_deadlines"),
     # tokens, settings, rows, files
-    *("test_auth", "test_token", "test_platform_row", "test_spool", "test_threat_model"),
+    *("test_auth", "test_token", "test_token_bucket", "test_platform_row", "test_spool", "test_threat_model"),
     # benchmarks
     *("test_accuracy", "test_crowd", "test_figures", "test_floor", "test_judgements", "test_report", "test_run"),
 }

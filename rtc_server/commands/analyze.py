@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rtc_server.analysis.analysis import Analysis, analyse
-from rtc_server.analysis.observation_file import written
-from rtc_server.analysis.trace import sentences, summary, write_trace
 from rtc_server.errors import OutputUnwritable
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
+from rtc_server.offline.analysis import Analysis, analyse
+from rtc_server.offline.observation_file import written
+from rtc_server.offline.trace import sentences, summary, write_trace
 from rtc_server.settings import Settings
 
 HELP = "analyse video files offline, exactly as if they had been live; write a trace, a plot, or observations"
@@ -70,7 +70,7 @@ def output(analysis: Analysis, title: str, trace: Path | None, plot: Path | None
         if trace:
             write_trace(analysis, trace)
         if plot:
-            from rtc_server.analysis.plot import draw  # matplotlib takes a second to import
+            from rtc_server.offline.plot import draw  # matplotlib takes a second to import
 
             draw(analysis, plot, title)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from rtc_server.commands.relay_probe import ProbeFailed, allocate, reflexive_address
-from rtc_server.commands.turn_config import turn_url
 from rtc_server.errors import RtcServerError
 from rtc_server.learner import Learner
+from rtc_server.relay.probe import ProbeFailed, allocate, reflexive_address
+from rtc_server.relay.turn_url import turn_url
 from rtc_server.settings import Settings
 
 HELP = "check everything that a lesson needs, and say what is missing"

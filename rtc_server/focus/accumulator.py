@@ -74,8 +74,8 @@ class Accumulator:
             focused_s=focused_s,
             unfocused_s=unfocused_s,
             unknown_s=unknown_s,
-            focus_sessions=self._stretches[FocusState.FOCUSED],
-            unfocus_sessions=self._stretches[FocusState.UNFOCUSED],
+            focused_stretches=self._stretches[FocusState.FOCUSED],
+            unfocused_stretches=self._stretches[FocusState.UNFOCUSED],
             multiple_faces_s=self._multiple_faces_s,
         )
 

@@ -6,7 +6,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from rtc_server.errors import DecodeFailed
-from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.frame import Codec, EncodedFrame
 
 MAX_PIXELS: Final = 1920 * 1088
 """1080p in whole macroblocks. A larger picture is refused from its header, before any memory is taken for it."""

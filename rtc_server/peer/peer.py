@@ -3,30 +3,31 @@
 import asyncio
 import functools
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiortc import RTCDataChannel
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.analysis.focus_session import FocusSession, Recorder
+from rtc_server.analysis.pace import AnalysisPace
+from rtc_server.analysis.pipeline import AnalyserFactory, Pipeline
+from rtc_server.analysis.pool import AnalysisPool
+from rtc_server.channel.conversation import Conversation
+from rtc_server.channel.data_channels import MESSAGES_PER_S
+from rtc_server.channel.update_text import update_text
 from rtc_server.focus.state import FocusSnapshot
+from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Grant
-from rtc_server.media.frame import EncodedFrame
-from rtc_server.peer.aiortc_guard import Connection, Relay
-from rtc_server.peer.analysis_pace import AnalysisPace
-from rtc_server.peer.analysis_pool import AnalysisPool
-from rtc_server.peer.answer import write_answer
-from rtc_server.peer.conversation import Conversation
-from rtc_server.peer.focus_session import FocusSession, Recorder
-from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.media_allowance import MediaLimits
-from rtc_server.peer.media_clock import MediaClock
-from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.metrics_channel import MESSAGES_PER_S
-from rtc_server.peer.offer import Offer
-from rtc_server.peer.pipeline import AnalyserFactory, Pipeline
-from rtc_server.peer.update_text import update_text
-from rtc_server.peer.vital_signs import Limits, Verdict, VitalSigns
+from rtc_server.peer.deadlines import Limits, Verdict, VitalSigns
+from rtc_server.record import FocusRecord
+from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.receiver import MediaReceiver
+from rtc_server.sdp.answer import write_answer
+from rtc_server.sdp.offer import Offer
+from rtc_server.transport import Connection, Relay
+from rtc_server.transport.ice_gathering import IceGathering
+from rtc_server.transport.media_allowance import MediaLimits
 
 BEAT_S = 1.0
 TROUBLE_TICK_S = 0.02
@@ -84,7 +85,9 @@ class Peer:
         self._trouble: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay, services.media_limits)
-        self._receiver = MediaReceiver(offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp)
+        self._receiver = MediaReceiver(
+            offer.codec, offer.payload_type, self.clock, self._connection.send_rtcp, ssrc=random.getrandbits(32)
+        )
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
             Pipeline(offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),

@@ -9,13 +9,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.learner import Grant, Learner
-from rtc_server.peer.focus_session import FocusSession
-from rtc_server.peer.offer import read_offer
+from rtc_server.peer.admission import RETRY_AFTER_S, Occupant, Room
 from rtc_server.peer.peer import Peer, PeerServices
-from rtc_server.peer.room import RETRY_AFTER_S, Occupant, Room
-from rtc_server.peer.session_description import ice_credentials
+from rtc_server.sdp.offer import read_offer
+from rtc_server.sdp.session_description import ice_credentials
 
 logger = logging.getLogger(__name__)
 

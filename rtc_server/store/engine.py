@@ -1,4 +1,4 @@
-"""The way to the database, and one clear sentence when there is none."""
+"""Opens the database. Where that fails, the error says in one sentence what to do."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ from rtc_server.store.why_unavailable import why_unavailable
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
 
 LOCK_WAIT_S = 3
-"""How long a write waits for a row that somebody else has locked. MySQL's own 50 s is longer than a lesson forgives."""
+"""How long a write waits for a row that somebody else has locked. MySQL's default is 50 s."""
 READS_AT_ONCE = 4
 """Connections. A read takes milliseconds; more of them at once would only take the database from the saves."""
 
@@ -48,24 +48,24 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        # The text itself may hold a password: not even its error is passed on.
+        # The text may hold a password, and the error quotes the text.
         raise StoreUnavailable(
-            "RTC_DATABASE_URL is not an address of a database; it looks like mysql+aiomysql://user:password@host/name."
+            "RTC_DATABASE_URL is not the URL of a database. Write it as mysql+aiomysql://user:password@host/name."
         ) from None
     backend = parsed.get_backend_name()
     if backend not in DRIVERS:
         raise StoreUnavailable(
-            f"There is no driver for {backend!r} databases here: RTC_DATABASE_URL starts with mysql+aiomysql://, "
+            f"There is no driver for {backend!r} databases: RTC_DATABASE_URL must start with mysql+aiomysql://, "
             "postgresql+asyncpg:// or sqlite+aiosqlite:///."
         )
-    # Nobody means a blocking driver: mysql:// and postgresql:// get ours.
+    # mysql:// and postgresql:// would name blocking drivers: use the asynchronous ones.
     return parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
 
 
 def open_reads(url: str, *, connect_timeout_s: float = 5.0) -> AsyncEngine:
     """A second, small pool for those who only read: however many they are, they keep no connection from the saves.
 
-    Connects when it is first used; the caller disposes of it. Raises StoreUnavailable where `url` is none.
+    Connects when it is first used; the caller disposes of it. Raises StoreUnavailable where `url` is not valid.
     """
     return _make_engine(_parse(url), connect_timeout_s, reads=True)
 
@@ -87,7 +87,7 @@ def _make_engine(url: URL, connect_timeout_s: float, *, reads: bool = False) -> 
         arguments = {"timeout": connect_timeout_s}  # for a lock that another process holds
         if url.database and not url.database.startswith(("file:", ":memory:")):
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # Errors of the engine name the statement, never its values: those are a learner's.
+    # Errors show the statement, never its values: those are personal data.
     engine = create_async_engine(url, connect_args=arguments, hide_parameters=True, **options)
     if backend == "sqlite":
         _begin_in_sqlite(engine, "BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,7 +1,7 @@
 """What a row of the platform's table says, in its words: whole seconds and a little JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rtc_server.focus.state import Totals
@@ -61,16 +61,13 @@ def measured_columns(content: RowContent) -> dict[str, int | str]:
 
 def _session_data(content: RowContent) -> str:
     """A few hundred bytes of ASCII, however long the session: the spans are in our own table."""
-    focused_s = content.adopted.focused + content.totals.focused_s
-    unfocused_s = content.adopted.unfocused + content.totals.unfocused_s
+    adopted, totals = content.adopted, content.totals
+    of_row = replace(
+        totals, focused_s=adopted.focused + totals.focused_s, unfocused_s=adopted.unfocused + totals.unfocused_s
+    )
     return json.dumps(
         {
-            "focused_time": round(focused_s, 3),
-            "unfocused_time": round(unfocused_s, 3),
-            "unknown_time": round(content.totals.unknown_s, 3),
-            "focus_percentage": round(Totals(focused_s, unfocused_s).focus_percentage, 2),
-            "focus_sessions": content.totals.focus_sessions,
-            "unfocus_sessions": content.totals.unfocus_sessions,
+            **of_row.metrics(),
             "session_type": "webrtc_cv_tracking",
             "timestamp": as_utc(content.recorded_at).isoformat(),
             "focus_session_id": content.focus_session_id,

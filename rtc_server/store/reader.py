@@ -8,9 +8,9 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
 from rtc_server.store.sql import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession
@@ -40,7 +40,9 @@ class FocusReader:
                 multiple_faces = await stored_multiple_faces(connection, focus_session_id)
                 row = await _platform_row(connection, session)
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable("The database does not answer now; what was measured is kept.") from error
+            raise StoreUnavailable(
+                "The database does not answer. What was measured is kept and stored later."
+            ) from error
         more = max_spans is not None and len(spans) > max_spans
         record = _record(session, spans[:max_spans], multiple_faces)
         return StoredSession(record, session.ended_at, row, spans_go_on=more)
@@ -48,7 +50,7 @@ class FocusReader:
 
 async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, ...]]) -> PlatformRow | None:
     columns = [
-        # The platform may have put a type of its own here: whatever it is, it is text to us.
+        # The platform's column may be of any type: read it as text.
         type_coerce(column, String) if column.name == "session_type" else column
         for column in platform_rows.columns
     ]

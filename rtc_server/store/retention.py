@@ -20,7 +20,7 @@ from rtc_server.store.spool.connection import unreadable_files
 from rtc_server.store.spool.spool import remove_waiting
 from rtc_server.store.why_unavailable import why_unavailable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 3600.0
 _SESSIONS_IN_ONE_TRANSACTION = 500
@@ -111,13 +111,13 @@ async def keep_expiring(
         try:
             removed += Removed(spooled=await asyncio.to_thread(expire_spooled, spool, older_than))
         except (OSError, sqlite3.Error) as error:
-            log.warning("the spool cannot be searched for what is too old", extra={"cause": type(error).__name__})
+            logger.warning("the spool cannot be searched for what is too old", extra={"cause": type(error).__name__})
         try:
             removed += await expire(engine, older_than, with_platform_rows=with_platform_rows)
         except StoreUnavailable:
-            log.warning("the database is away: what is too old is removed later")
+            logger.warning("the database does not answer: what is too old is removed later")
         if removed != Removed():
-            log.info(
+            logger.info(
                 "removed what was too old",
                 extra={"focus_sessions": removed.focus_sessions, "spooled": removed.spooled},
             )

@@ -18,7 +18,7 @@ from sqlalchemy import Row, func, insert, select, tuple_, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.calendar_day import CalendarDay, calendar_day
 from rtc_server.store.platform_row import AdoptedSeconds, identity_columns, whole_seconds
 from rtc_server.store.schema import MYSQL, focus_sessions, platform_days, platform_rows
@@ -60,7 +60,9 @@ async def choose_rows(
     homeless = [record for record in records if record.focus_session_id not in chosen]
     wanted = {record.focus_session_id: await _wanted_day(connection, record) for record in homeless if mode == "day"}
     locked = {pointer.day for pointer in chosen.values() if pointer.day} | {key for key, _ in wanted.values()}
-    await lock_days(connection, locked)
+    # New ones need another statement, and two statements would lock out of order: then all go by that one.
+    if wanted or await lock_days(connection, locked) < len(locked):
+        await _create_and_lock_days(connection, locked)
     for record in homeless:
         if mode == "day":
             key, day = wanted[record.focus_session_id]
@@ -70,14 +72,22 @@ async def choose_rows(
     return chosen
 
 
-async def lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> None:
-    """Until the transaction ends nobody else writes these days. Creates those that are missing."""
+async def lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> int:
+    """Until the transaction ends nobody else writes these days. Returns how many of them there are."""
+    columns = list(platform_days.primary_key.columns)
+    wanted = [(key.user_id, key.module_id, key.day, key.section_id) for key in keys]
+    if not wanted:
+        return 0
+    query = select(platform_days.c.user_id).where(tuple_(*columns).in_(wanted))
+    return len((await connection.execute(query.order_by(*columns).with_for_update())).all())
+
+
+async def _create_and_lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> None:
+    """As `lock_days`, and creates those that are missing. Costs the event loop five times as much."""
     rows = [
         {"user_id": key.user_id, "module_id": key.module_id, "day": key.day, "section_id": key.section_id}
         for key in sorted(keys)
     ]
-    if not rows:
-        return
     # Not "insert, and ignore what is there": on MySQL that takes a shared lock, and two who want to write wait for
     # each other. An update that changes nothing takes the exclusive one.
     if connection.dialect.name in MYSQL:

@@ -50,8 +50,8 @@ async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> 
             func.sum(_ours.focused_s).label("focused_s"),
             func.sum(_ours.unfocused_s).label("unfocused_s"),
             func.sum(_ours.unknown_s).label("unknown_s"),
-            func.sum(_ours.focus_sessions).label("focus_sessions"),
-            func.sum(_ours.unfocus_sessions).label("unfocus_sessions"),
+            func.sum(_ours.focused_stretches).label("focused_stretches"),
+            func.sum(_ours.unfocused_stretches).label("unfocused_stretches"),
             func.max(_ours.recorded_at).label("latest"),
         )
         .where(_ours.platform_row_id.in_(row_ids))
@@ -102,8 +102,8 @@ def _content(row: Row[Any]) -> RowContent:
         row.focused_s + (row.removed_focused_s or 0.0),
         row.unfocused_s + (row.removed_unfocused_s or 0.0),
         row.unknown_s + (row.removed_unknown_s or 0.0),
-        int(row.focus_sessions),
-        int(row.unfocus_sessions),
+        int(row.focused_stretches),
+        int(row.unfocused_stretches),
     )
     return RowContent(
         totals=totals,

@@ -1,7 +1,7 @@
 """The tables: the platform's one, which is adopted, and our own beside it.
 
-The platform's table has no foreign key to ours, nor ours to it: its owner may do with its rows
-whatever it likes, and we notice when we next write.
+There is no foreign key between the platform's table and ours: the platform may delete or change its rows, and we
+notice at the next write.
 """
 
 from datetime import UTC, datetime
@@ -151,8 +151,8 @@ focus_sessions = Table(
     Column("unfocused_s", Double, nullable=False),
     Column("unknown_s", Double, nullable=False),
     Column("multiple_faces_s", Double, nullable=False),
-    Column("focus_sessions", Integer, nullable=False),
-    Column("unfocus_sessions", Integer, nullable=False),
+    Column("focused_stretches", Integer, nullable=False),
+    Column("unfocused_stretches", Integer, nullable=False),
     Column("consent_at", UtcDateTime),
     Column("calibration_error_deg", Double),
     Column("calibration_quality", String(8)),

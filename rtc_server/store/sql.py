@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, Table, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span
+from rtc_server.record import FocusRecord
 from rtc_server.store.platform_row import identity_columns
 from rtc_server.store.progress import overtaken
 from rtc_server.store.row_choice import DayKey, PlatformRows, RowPointer, choose_rows
@@ -146,8 +146,8 @@ def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "unfocused_s": totals.unfocused_s,
         "unknown_s": totals.unknown_s,
         "multiple_faces_s": totals.multiple_faces_s,
-        "focus_sessions": totals.focus_sessions,
-        "unfocus_sessions": totals.unfocus_sessions,
+        "focused_stretches": totals.focused_stretches,
+        "unfocused_stretches": totals.unfocused_stretches,
         "consent_at": record.consent_at,
         "calibration_error_deg": record.calibration_error_deg,
         "calibration_quality": record.calibration_quality,

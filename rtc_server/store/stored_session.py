@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 
 
 @dataclass(frozen=True, slots=True)

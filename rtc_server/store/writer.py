@@ -1,6 +1,6 @@
-"""Keeps the database up to date with what is being measured, without ever holding up the measuring.
+"""Writes what is measured to the database, and never makes the measuring wait.
 
-    put(record) ──▶ newest record of each FocusSession ──▶ one transaction for all that changed
+    put(record) ──▶ newest record of each FocusSession ──▶ transactions of 32 that changed
 
 A session's first record and its last go out at once, those between every `save_interval_s`. While the
 database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.row_choice import PlatformRows
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.spool.spooler import Spooler
@@ -24,7 +24,7 @@ from rtc_server.store.sql import StoredState, write_records
 from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
@@ -54,7 +54,7 @@ class FocusWriter:
     ) -> None:
         """`rows`: which rows of the platform's table the time goes to, one a day or one a session.
 
-        `ended_kept`: how many ended sessions may wait for a database that is away; then the oldest go.
+        `ended_kept`: how many ended sessions may wait for the database; past that the oldest are dropped.
         """
         self._engine = engine
         self._rows = rows
@@ -65,7 +65,7 @@ class FocusWriter:
         self._entries: dict[str, UnsavedSession] = {}
         self._wake = asyncio.Event()
         self._failures = 0
-        """Rounds without a database since the last one with it."""
+        """How many rounds in a row found no database."""
         self._doubtful = False
         """A write has failed, and no round has succeeded since: what is put now may not be stored for long."""
         self._closing = False
@@ -83,7 +83,7 @@ class FocusWriter:
         for record in await self._spooler.start():
             self._entries[record.focus_session_id] = UnsavedSession(record, recovered=True)
         if self._entries:
-            _log.info("what the database did not take before is stored now", extra={"sessions": len(self._entries)})
+            logger.info("storing what an earlier server could not store", extra={"sessions": len(self._entries)})
             self._wake.set()
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
@@ -93,21 +93,21 @@ class FocusWriter:
             return
         self._closing = True
         if self._doubtful:
-            self._keep_in_spool(self._entries.values())  # before anybody loses patience
+            self._keep_in_spool(self._entries.values())  # the process may be killed while it waits
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 await self._task
         self._task = None
         for entry in self._entries.values():
-            entry.tell(StoreUnavailable("The server shuts down and could not store this session."))
+            entry.tell(StoreUnavailable("The server was shut down before it could store this session."))
         self._keep_in_spool(self._entries.values())
         lost = await self._spooler.close()
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
-            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
+            logger.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
     def put(self, record: FocusRecord) -> None:
-        """Notes the newest state of its FocusSession. Never blocks, and never raises for the database's sake."""
+        """Notes the newest state of its FocusSession. Never blocks, and never raises because of the database."""
         entry = self._entries.get(record.focus_session_id)
         if entry is None:
             entry = self._entries[record.focus_session_id] = UnsavedSession(record)
@@ -130,7 +130,7 @@ class FocusWriter:
         if entry is None or not entry.dirty:
             return
         if self._task is None or self._task.done():
-            raise StoreUnavailable("Nothing is stored now: the server is shutting down.")
+            raise StoreUnavailable("The server is shutting down and stores nothing more.")
         stored = asyncio.get_running_loop().create_future()
         entry.waiting.append(stored)
         entry.urgent = True
@@ -190,7 +190,7 @@ class FocusWriter:
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
         if self._failures:
-            _log.info("the database is back", extra={"attempts": self._failures})
+            logger.info("the database answers again", extra={"attempts": self._failures})
             self._failures = 0
         self._doubtful = False
         return True
@@ -246,26 +246,31 @@ class FocusWriter:
 
     def _note_refusal(self, entry: UnsavedSession, error: Exception | None) -> None:
         if error is not None and not entry.refused:
-            _log.error(
+            logger.error(
                 "the database refuses a session; it is tried again by itself",
                 extra={"focus_session_id": entry.record.focus_session_id, "cause": root_cause(error)},
             )
         entry.refused = error is not None
         if error is not None:
-            entry.urgent = False  # who asked meanwhile has the answer too
-            entry.tell(StoreUnavailable("The database does not take this session."))
+            entry.urgent = False  # who began to wait meanwhile is told too
+            entry.tell(
+                StoreUnavailable("The database refuses this session. It is kept and tried again; see the server's log.")
+            )
 
     def _failed(self, batch: Collection[UnsavedSession], error: Exception) -> bool:
         self._failures += 1
         if self._failures == 1:
-            _log.warning(
-                "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
+            logger.warning(
+                "the database does not answer; what is measured is kept and written later",
+                extra={"cause": root_cause(error)},
             )
         self._keep_in_spool(batch)
         asked = set(batch)
         for entry in self._entries.values():
             if entry.dirty and (entry in asked or entry.refused):
-                entry.tell(StoreUnavailable("The database does not answer now; what was measured is kept."))
+                entry.tell(
+                    StoreUnavailable("The database does not answer. What was measured is kept and stored later.")
+                )
         return False
 
     async def _database_answers(self) -> bool:
@@ -289,9 +294,9 @@ class FocusWriter:
         for focus_session_id in ended[: len(ended) - self._ended_kept]:
             entry = self._entries.pop(focus_session_id)
             self._spooler.drop(entry.record)
-            entry.tell(StoreUnavailable("Too many sessions wait for the database; this one was given up."))
-            _log.error(
-                "a session is lost: too many wait for the database", extra={"focus_session_id": focus_session_id}
+            entry.tell(StoreUnavailable("Too many sessions waited for the database: this one was dropped."))
+            logger.error(
+                "a session is lost: too many waited for the database", extra={"focus_session_id": focus_session_id}
             )
 
 

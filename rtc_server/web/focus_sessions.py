@@ -91,15 +91,7 @@ def _described(stored: StoredSession) -> dict[str, object]:
         "policy": record.policy,
         "calibration_error_deg": record.calibration_error_deg,
         "calibration_quality": record.calibration_quality,
-        "metrics": {
-            "focused_time": record.totals.focused_s,
-            "unfocused_time": record.totals.unfocused_s,
-            "unknown_time": record.totals.unknown_s,
-            "total_time": record.totals.total_s,
-            "focus_percentage": record.totals.focus_percentage,
-            "focus_sessions": record.totals.focus_sessions,
-            "unfocus_sessions": record.totals.unfocus_sessions,
-        },
+        "metrics": record.totals.metrics(),
         "spans": [
             {"start_s": span.start_s, "end_s": span.end_s, "state": span.state, "reason": span.reason}
             for span in record.spans

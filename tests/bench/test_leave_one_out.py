@@ -9,19 +9,19 @@ from bench.accuracy import main
 from bench.constants import constants, moved
 from bench.labels import Label, Subject, read_subjects
 from bench.leave_one_out import LabelledClip, leave_one_out, sensitivity
-from rtc_server.analysis.analysis import analyse
-from rtc_server.analysis.observation_file import written
 from rtc_server.focus import judgement
 from rtc_server.focus.policy import READING
+from rtc_server.offline.analysis import analyse
+from rtc_server.offline.observation_file import written
 from tests.focus.meshes import CLOSED, SCREEN, acted
 
-ASIDE = replace(SCREEN, gaze_yaw=11.5)
+ASIDE = replace(SCREEN, gaze_yaw=14.5)
 """Inside the lines as they are before the neutral is known; people whose labels say "away" want them narrower."""
 
 
 def clip(person: str, *, wants_narrower: bool) -> LabelledClip:
-    labels = (Label(0, 2, "focused"), Label(2, 5, "away_right" if wants_narrower else "focused"))
-    return LabelledClip(f"{person}.mp4", person, tuple(acted((2, SCREEN), (3, ASIDE), fps=5)), labels)
+    labels = (Label(0, 1, "focused"), Label(1, 3, "away_right" if wants_narrower else "focused"))
+    return LabelledClip(f"{person}.mp4", person, tuple(acted((1, SCREEN), (2, ASIDE), fps=4)), labels)
 
 
 def test_what_suits_one_person_alone_is_not_chosen_for_that_person() -> None:
@@ -46,7 +46,7 @@ def test_a_moved_constant_is_back_afterwards_and_an_imported_one_moves_too() -> 
     before = constants(READING)
     frames = list(acted((3, SCREEN), (0.7, CLOSED), (3, SCREEN)))
     with moved(READING, {"judgement.CLOSED_OPENNESS": 0.1, "policy.glance_s": 2.0}) as policy:
-        assert pytest.approx(before["judgement.CLOSED_OPENNESS"] / 10) == judgement.CLOSED_OPENNESS
+        assert 0 < judgement.CLOSED_OPENNESS < before["judgement.CLOSED_OPENNESS"] / 9
         assert policy.glance_s == pytest.approx(2 * READING.glance_s)
         analyse(frames, policy)
     assert constants(READING) == before

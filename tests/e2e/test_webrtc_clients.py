@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rtc_server.frame import Codec
 from rtc_server.learner import Learner
-from rtc_server.media.frame import Codec
 from rtc_server.web.access.auth import mint_token
 from tests.camera import portrait, write_y4m
 from tests.e2e.server_process import running_server

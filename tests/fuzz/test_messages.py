@@ -14,11 +14,11 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtcsctptransport import crc32c
 from hypothesis import strategies as st
 
-from rtc_server.peer.aiortc_guard import usual_packets
-from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_MISORDERED, MAX_STREAMS, guard_data
-from rtc_server.peer.aiortc_guard.usual_packets import acknowledge
-from rtc_server.peer.messages import MAX_MESSAGE_BYTES, ClientMessage
-from rtc_server.peer.metrics_channel import MetricsChannel
+from rtc_server.channel.data_channels import MetricsChannel
+from rtc_server.channel.messages import MAX_MESSAGE_BYTES, ClientMessage
+from rtc_server.transport import usual_packets
+from rtc_server.transport.data_guard import MAX_CHANNELS, MAX_MISORDERED, MAX_STREAMS, guard_data
+from rtc_server.transport.usual_packets import acknowledge
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 

@@ -9,15 +9,15 @@ import pytest
 from aiohttp.test_utils import TestServer
 from hypothesis import strategies as st
 
+from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.learner import Grant
-from rtc_server.peer.analysis_pool import AnalysisPool
-from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.peer import Peer, PeerServices
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.transport.ice_gathering import IceGathering
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
-from tests.peer.conftest import Analysers, Records
-from tests.peer.offers import offer
+from tests.peer.stand_ins import Analysers, Records
+from tests.sdp.offers import offer
 from tests.web.endpoints import LEARNER, Server, bearer, signalling_application
 
 ANSWER_WITHIN_S = 5.0

@@ -13,12 +13,12 @@ from aiortc.rtcsctptransport import crc32c
 from hypothesis import strategies as st
 from hypothesis import target
 
-from rtc_server.media.frame import Codec
-from rtc_server.peer.aiortc_guard import usual_packets
-from rtc_server.peer.aiortc_guard.data_guard import guard_data
-from rtc_server.peer.aiortc_guard.datagram_gate import DatagramGate
-from rtc_server.peer.media_clock import MediaClock
-from rtc_server.peer.media_receiver import MediaReceiver
+from rtc_server.frame import Codec
+from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.receiver import MediaReceiver
+from rtc_server.transport import usual_packets
+from rtc_server.transport.data_guard import guard_data
+from rtc_server.transport.datagram_gate import DatagramGate
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 from tests.fuzz.test_messages import OTHER_CHUNKS, TAG, Wire, data_chunk

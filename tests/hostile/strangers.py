@@ -15,7 +15,7 @@ import aiohttp
 
 from rtc_server.learner import Learner
 from rtc_server.web.access.auth import mint_token
-from tests.peer.offers import offer
+from tests.sdp.offers import offer
 
 Address = tuple[str, int]
 

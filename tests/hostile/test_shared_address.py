@@ -11,7 +11,7 @@ from rtc_server.app import listening
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
 from rtc_server.web.access.auth import mint_token
-from tests.peer.offers import offer
+from tests.sdp.offers import offer
 
 SECRET = "a secret of this test alone, of more than 32 bytes"
 SDP = {"Content-Type": "application/sdp"}

@@ -17,10 +17,11 @@ import pytest
 
 from rtc_server.app import listening
 from rtc_server.learner import Learner
+from rtc_server.port_range import PortRange
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip, encode_clip
 from rtc_server.publisher.published_learner import PublishedLearner, Update
-from rtc_server.settings import PortRange, Settings
+from rtc_server.settings import Settings
 from rtc_server.web.access.auth import mint_token
 from tests.camera import portrait
 from tests.hostile import rogues, strangers

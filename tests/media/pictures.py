@@ -9,7 +9,7 @@ import skimage.data
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.frame import Codec, EncodedFrame
 
 Rgb = NDArray[np.uint8]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rtc_server.errors import ClipUnreadable
+from rtc_server.frame import EncodedFrame
 from rtc_server.media.clip import Clip, observe_clip
-from rtc_server.media.frame import EncodedFrame
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from tests.media.pictures import Rgb, people, yuv
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from rtc_server.errors import DecodeFailed
+from rtc_server.frame import EncodedFrame
 from rtc_server.media.decoder import Decoder
-from rtc_server.media.frame import EncodedFrame
 from tests.media.pictures import people, sent
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from rtc_server.focus.observation import FaceObservation
-from rtc_server.media.frame import EncodedFrame
-from rtc_server.peer.media_allowance import MediaLimits
+from rtc_server.frame import EncodedFrame
+from rtc_server.peer.deadlines import Limits
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
+from rtc_server.transport.media_allowance import MediaLimits
 from tests.focus.meshes import LEFT, SCREEN, seen
-from tests.peer.conftest import Analyser, Analysers, MakeRegistry, Records, until
 from tests.peer.learner_client import Camera, grant, learner_client
+from tests.peer.stand_ins import Analyser, Analysers, MakeRegistry, Records, until
 
 
 @pytest.mark.parametrize(("codec", "name"), [("video/VP8", "vp8"), ("video/H264", "h264")])

@@ -7,12 +7,12 @@ import pytest
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.focus.state import FocusState
-from rtc_server.peer.aiortc_guard import Connection
+from rtc_server.peer.deadlines import Limits
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
-from tests.peer.conftest import MakeRegistry, Records, until
+from rtc_server.transport import Connection
 from tests.peer.learner_client import grant, learner_client
-from tests.peer.offers import VIDEO, offer
+from tests.peer.stand_ins import MakeRegistry, Records, until
+from tests.sdp.offers import VIDEO, offer
 
 
 async def test_the_newest_peer_of_a_learner_wins(registry: PeerRegistry, records: Records) -> None:

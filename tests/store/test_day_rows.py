@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import Reason
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store import retention
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader

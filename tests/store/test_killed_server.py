@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import waiting
 from rtc_server.web.access.auth import mint_token

@@ -56,6 +56,7 @@ def test_session_data_says_what_the_columns_cannot() -> None:
         "focused_time": 15.346,
         "unfocused_time": 1.0,
         "unknown_time": 0.25,
+        "total_time": 16.346,
         "focus_percentage": 93.88,
         "focus_sessions": 1,
         "unfocus_sessions": 0,

@@ -15,8 +15,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import Removed, erase, expire, expire_spooled, keep_expiring
@@ -287,7 +287,7 @@ async def test_files_that_cannot_be_written_cost_nothing_but_themselves(
                 await writer.settle(one.focus_session_id)
     newest = record(one.focus_session_id, span(0, 60))
     writer.put(newest)
-    await until(lambda: any(one.getMessage() == "the database is back" for one in caplog.records))
+    await until(lambda: any(one.getMessage() == "the database answers again" for one in caplog.records))
     assert await stored(opened, one) == newest
     said = [vars(one)["cause"] for one in caplog.records if "written to the spool either" in one.getMessage()]
     assert said == ["EEXIST"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rtc_server.commands import relay_probe
-from rtc_server.commands.relay_probe import ProbeFailed, allocate, reflexive_address
-from rtc_server.commands.turn_config import turn_url
+from rtc_server.relay import probe as relay_probe
+from rtc_server.relay.probe import ProbeFailed, allocate, reflexive_address
+from rtc_server.relay.turn_url import turn_url
 from tests.turn.relay import RunningRelay, loopback_relay, running
 
 

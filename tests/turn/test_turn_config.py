@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from rtc_server.commands import turn_config
-from rtc_server.commands.turn_config import relay_of, render, turn_url
+from rtc_server.commands.turn_config import relay_of
 from rtc_server.errors import SettingsError
+from rtc_server.relay.configuration import render
+from rtc_server.relay.turn_url import turn_url
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
 

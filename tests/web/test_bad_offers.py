@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from rtc_server.peer.analysis_pool import AnalysisPool
+from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
-from tests.peer.conftest import Analysers, Records
-from tests.peer.offers import CHANNELS, VIDEO, offer
+from tests.peer.stand_ins import Analysers, Records
+from tests.sdp.offers import CHANNELS, VIDEO, offer
 from tests.web.endpoints import bearer, signalling_application
 
 SDP = {"Content-Type": "application/sdp"}

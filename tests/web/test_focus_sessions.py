@@ -7,9 +7,9 @@ from urllib.parse import urljoin
 import pytest
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from tests.web.endpoints import bearer
@@ -25,7 +25,7 @@ STORED = StoredSession(
         started_at=MOMENT,
         recorded_at=MOMENT,
         session_type="viewing",
-        totals=Totals(focused_s=3.0, unfocused_s=1.0, unknown_s=0.5, focus_sessions=1, unfocus_sessions=1),
+        totals=Totals(focused_s=3.0, unfocused_s=1.0, unknown_s=0.5, focused_stretches=1, unfocused_stretches=1),
         spans=(Span(0.0, 3.0, FocusState.FOCUSED, Reason.ON_SCREEN),),
         policy="reading/1",
         end_reason="stopped",

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.progress import progress
 from rtc_server.store.spool.connection import (
     forget_deleted,
@@ -28,7 +28,7 @@ from rtc_server.store.spool.connection import (
 )
 from rtc_server.store.spool.content import from_json, to_json
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _WRITE = """
 INSERT INTO waiting VALUES (?, ?, ?, ?, ?)
@@ -104,14 +104,14 @@ class Spool:
         cause = getattr(error, "sqlite_errorname", None) or getattr(error, "strerror", None)
         self.close()
         if not (isinstance(error, sqlite3.Error) and is_damaged(error)):
-            _log.error("the spool cannot be read; see `rtc-server check`", extra={"cause": cause})
+            logger.error("the spool cannot be read; see `rtc-server check`", extra={"cause": cause})
             return
         try:
             aside = set_aside(self._folder)
         except OSError as failure:
-            _log.error("the spool is damaged and cannot be set aside", extra={"cause": failure.strerror})
+            logger.error("the spool is damaged and cannot be set aside", extra={"cause": failure.strerror})  # noqa: TRY400
         else:
-            _log.error("the spool is damaged; it is set aside", extra={"cause": cause, "to": str(aside)})
+            logger.error("the spool is damaged; it is set aside", extra={"cause": cause, "to": str(aside)})
 
 
 def waiting(folder: Path) -> list[FocusRecord]:
@@ -166,7 +166,7 @@ def _records(connection: sqlite3.Connection, *, quietly: bool = False) -> Iterat
         except ValueError as error:
             if not quietly:
                 # Not the error's words: they may hold somebody's data.
-                _log.error(
+                logger.error(  # noqa: TRY400
                     "a session in the spool cannot be read; it stays there", extra={"cause": type(error).__name__}
                 )
             continue

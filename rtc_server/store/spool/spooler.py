@@ -7,10 +7,10 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.spool.spool import Spool
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _LAST_TRIES_S = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts while the server ends: somebody may make room just then."""
@@ -112,7 +112,7 @@ class Spooler:
         """Once an outage."""
         if not self._told:
             cause = getattr(error, "sqlite_errorname", None) or errno.errorcode.get(getattr(error, "errno", None) or 0)
-            _log.error("what waits for the database cannot be written to the spool either", extra={"cause": cause})
+            logger.error("what waits for the database cannot be written to the spool either", extra={"cause": cause})
         self._failing = self._told = True
 
     def _note_end(self) -> None:

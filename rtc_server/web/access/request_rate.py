@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from rtc_server.errors import RateLimited, TokenInvalid, TokenMissing
+from rtc_server.token_bucket import TokenBucket
 from rtc_server.web.access.client_address import ClientAddresses
 
 TRICKLE_COST = 0.1
@@ -28,8 +29,8 @@ class RequestRate:
         self._refusal = f"Too many requests {whose}."
         self._max_keys = max_keys
         self._now = now
-        self._buckets: OrderedDict[str | int, tuple[float, float]] = OrderedDict()
-        """What is left, and when that was true; the longest unused key first."""
+        self._buckets: OrderedDict[str | int, TokenBucket] = OrderedDict()
+        """The longest unused key first."""
 
     @classmethod
     def of_addresses(cls, per_minute: int) -> "RequestRate":
@@ -42,15 +43,12 @@ class RequestRate:
 
     def spend(self, key: str | int, cost: float = 1.0) -> None:
         """Raises RateLimited where too little is left; nothing is taken then."""
-        now = self._now()
-        left, then = self._buckets.pop(key, (self._capacity, now))
-        left = min(self._capacity, left + (now - then) * self._per_second)
-        allowed = left >= cost
-        self._buckets[key] = (left - cost if allowed else left, now)
+        bucket = self._buckets.pop(key, None) or TokenBucket(self._per_second, self._capacity)
+        self._buckets[key] = bucket
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
-        if not allowed:
-            raise RateLimited(self._refusal, (cost - left) / self._per_second)
+        if not bucket.take(self._now(), cost):
+            raise RateLimited(self._refusal, bucket.wait_s(cost))
 
 
 def stranger_rate_middleware(addresses: ClientAddresses, rate: RequestRate) -> Middleware:

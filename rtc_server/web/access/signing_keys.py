@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from rtc_server.errors import KeysUnavailable, SettingsError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 VerificationKey: TypeAlias = bytes | RSAPublicKey | EllipticCurvePublicKey
 
@@ -107,7 +107,7 @@ class PublishedKeys:
                 self._known = _keys_of(await self._download())
                 self._fetched_at = self._now()
             except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
-                log.warning("the key set cannot be fetched", extra={"error": type(error).__name__})
+                logger.warning("the key set cannot be fetched", extra={"error": type(error).__name__})
             self._tried_at = self._now()
 
     async def _download(self) -> bytes:

@@ -121,7 +121,7 @@ class _WithoutRequests(logging.Filter):
 
 
 def _connection_log() -> logging.Logger:
-    log = logging.getLogger(__name__)
-    if not log.filters:
-        log.addFilter(_WithoutRequests())
-    return log
+    logger = logging.getLogger(__name__)
+    if not logger.filters:
+        logger.addFilter(_WithoutRequests())
+    return logger

@@ -40,7 +40,7 @@ from rtc_server.errors import (
     TooSlow,
 )
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     OfferMalformed: HTTPStatus.BAD_REQUEST,
@@ -87,14 +87,14 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         return await handler(request)
     except RtcServerError as error:
         if status_of(error) is HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.exception("unexpected error in a request")
+            logger.exception("unexpected error in a request")
         return problem_of(error)
     except web.HTTPException as answer:
         if answer.status < HTTPStatus.BAD_REQUEST:
             raise
         return _reshaped(answer)
     except Exception:
-        log.exception("unexpected error in a request")
+        logger.exception("unexpected error in a request")
         return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", INTERNAL_DETAIL)
 
 

@@ -6,7 +6,7 @@ import time
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @web.middleware
@@ -18,7 +18,7 @@ async def request_log_middleware(request: web.Request, handler: Handler) -> web.
     began = time.perf_counter()
     response = await handler(request)
     resource = request.match_info.route.resource
-    log.info(
+    logger.info(
         "request",
         extra={
             "method": request.method if request.method in hdrs.METH_ALL else "other",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rtc_server.errors import SettingsError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 60.0
 
@@ -41,10 +41,10 @@ class Certificate:
             self._new_context()
             self.context.load_cert_chain(self._certificate, self._private_key)
         except (OSError, ssl.SSLError) as error:
-            log.warning("the new certificate cannot be used", extra={"error": str(error)})
+            logger.warning("the new certificate cannot be used", extra={"error": str(error)})
             return False
         self._loaded = stamp
-        log.info("the certificate was reloaded")
+        logger.info("the certificate was reloaded")
         return True
 
     def _new_context(self) -> ssl.SSLContext:
