@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from rtc_server.analysis.analysis import analyse
 from tqdm import tqdm
 
 from bench.constants import constants, moved
@@ -21,6 +20,7 @@ from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState
+from rtc_server.offline.analysis import analyse
 
 FACTORS = (0.75, 0.87, 1.15, 1.3)
 ROUNDS = 3
