@@ -320,4 +320,4 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 
 def test_a_policy_says_its_name_and_version() -> None:
-    assert str(FocusTracker().policy) == "reading/1"
+    assert str(FocusTracker().policy) == "reading/2"
