@@ -21,6 +21,7 @@ from rtc_server.channel.messages import (
     TrackingStopped,
     metrics_of,
 )
+from rtc_server.channel.update_text import update_text
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.record import EndReason
 
@@ -72,9 +73,9 @@ class Conversation:
         """About once a second."""
         self._calibration.watch()
 
-    def update(self, snapshot: FocusSnapshot, text: str) -> None:
-        """text: the snapshot as a `tracking_update`."""
-        self._channel.update(text)
+    def update(self, snapshot: FocusSnapshot, rtp_timestamp: int = 0, server_ms: float = 0.0) -> None:
+        """Say what is known now. `rtp_timestamp` and `server_ms` are of the frame that led to it, if one did."""
+        self._channel.update(update_text(snapshot, rtp_timestamp, server_ms))
         if snapshot.second_person != self._second_person_told and self._channel.has_control:
             self._second_person_told = snapshot.second_person
             self._channel.tell(

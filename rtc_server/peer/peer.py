@@ -1,9 +1,9 @@
 """One live connection of a learner: everything that belongs to it begins and ends here."""
 
 import asyncio
-import functools
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,17 +11,16 @@ from aiortc import RTCDataChannel
 
 from rtc_server.analysis.focus_session import FocusSession, Recorder
 from rtc_server.analysis.pace import AnalysisPace
-from rtc_server.analysis.pipeline import AnalyserFactory, Pipeline
+from rtc_server.analysis.pipeline import AnalyserFactory, Outcome, Pipeline
 from rtc_server.analysis.pool import AnalysisPool, Lane
 from rtc_server.analysis.session_states import PeerLife, PeerState
 from rtc_server.channel.conversation import Conversation
 from rtc_server.channel.data_channels import MESSAGES_PER_S
-from rtc_server.channel.update_text import update_text
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Grant
 from rtc_server.peer.deadlines import Deadlines, Verdict, VitalSigns
-from rtc_server.record import EndReason, FocusRecord
+from rtc_server.record import EndReason
 from rtc_server.rtp.receiver import MediaReceiver
 from rtc_server.sdp.answer import write_answer
 from rtc_server.sdp.offer import Offer
@@ -53,7 +52,7 @@ class PeerServices:
 
 
 class Peer:
-    """Implements `ConnectionEvents` of the guard, `ConversationEvents` and `PipelineEvents`.
+    """Implements `ConnectionEvents` and `ConversationEvents`.
 
     Made for an offer, it has a FocusSession from `begin` on: nothing can come from the client before its answer.
     """
@@ -62,7 +61,7 @@ class Peer:
     _vital_signs: VitalSigns
     _receiver: MediaReceiver
     _conversation: Conversation
-    _lane: Lane
+    _lane: Lane[Outcome]
 
     def __init__(
         self,
@@ -111,7 +110,8 @@ class Peer:
         )
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
-            Pipeline(self.offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), self),
+            Pipeline(self.offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive)),
+            self._judged,
             self._request_keyframe,
         )
 
@@ -196,21 +196,23 @@ class Peer:
     def calibrated(self) -> None:
         self.session.save()
 
-    # -- what the pipeline says, on its thread
+    # -- what comes of its frames
 
-    def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
-        self._services.pool.post(functools.partial(self._deliver, snapshot, text, record))
-
-    def keyframe_needed(self) -> None:
-        self._services.pool.post(self._request_keyframe)
-
-    def pace_changed(self, fps: float) -> None:
-        self._services.pool.post(functools.partial(self._conversation.ask_for_pace, fps))
-
-    def broken(self) -> None:
-        self._services.pool.post(self._fail)
-
-    # -- on the event loop
+    def _judged(self, outcome: Outcome) -> None:
+        if self._life.ending:
+            return
+        if outcome.broken:
+            self._fail()
+            return
+        if outcome.keyframe_needed:
+            self._request_keyframe()
+        if outcome.snapshot is not None:
+            server_ms = 1000 * (time.monotonic() - outcome.arrived)
+            self._conversation.update(outcome.snapshot, outcome.rtp_timestamp, server_ms)
+        if outcome.wanted_fps is not None:
+            self._conversation.ask_for_pace(outcome.wanted_fps)
+        if outcome.record is not None:
+            self._services.recorder.put(outcome.record)
 
     def _take(self, frames: list[EncodedFrame], now: float) -> None:
         self._vital_signs.frame(now)
@@ -228,13 +230,6 @@ class Peer:
             self._take(frames, now)
         self._tick_soon()
 
-    def _deliver(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None:
-        if self._life.ending:
-            return
-        self._conversation.update(snapshot, text)
-        if record is not None:
-            self._services.recorder.put(record)
-
     def _request_keyframe(self) -> None:
         if not self._life.ending:
             self._receiver.request_keyframe(self._loop.time())
@@ -247,7 +242,7 @@ class Peer:
     def _publish(self, snapshot: FocusSnapshot) -> None:
         """A state that no frame led to."""
         self.session.save()
-        self._conversation.update(snapshot, update_text(snapshot, 0, 0.0))
+        self._conversation.update(snapshot)
 
     async def _beat(self) -> None:
         """Once a second: deadlines, reports to the sender, and the state of a learner who is not seen."""
