@@ -17,7 +17,7 @@ UV_VERSION := 0.13.9
 .SILENT:
 
 help: ## list these targets
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## make .venv and install the locked packages into it
 

@@ -1,32 +1,48 @@
 """The constants of the judgement, by name, and how to move one for a while."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from unittest.mock import patch
 
+from rtc_server import focus
 from rtc_server.focus.policy import Policy
 
-MODULES = ("decision", "gaze", "judgement", "learner_face", "neutral", "quality", "second_person", "tracker")
+MODULES = (
+    "decision",
+    "gaze",
+    "gaze_noise",
+    "judgement",
+    "learner_face",
+    "neutral",
+    "quality",
+    "second_person",
+    "tracker",
+)
 _POLICY = "policy."
 
 
 def constants(policy: Policy) -> dict[str, float]:
     """All public numbers, as `module.NAME`, and the policy's limits as `policy.name`; a 0 cannot be moved."""
-    found = {
-        f"{name}.{constant}": float(value)
+    found = {f"{name}.{constant}": getattr(_module(name), constant) for name, constant in _defined()}
+    limits = {f"{_POLICY}{one.name}": getattr(policy, one.name) for one in fields(policy)}
+    return {name: value for name, value in (found | limits).items() if isinstance(value, float) and value}
+
+
+@cache
+def _defined() -> tuple[tuple[str, str], ...]:
+    """Module and name of each number that a module of the judgement defines itself."""
+    return tuple(
+        (name, constant)
         for name in MODULES
         for constant, value in vars(_module(name)).items()
         if constant.isupper() and not constant.startswith("_") and isinstance(value, float) and _owns(name, constant)
-    }
-    limits = {f"{_POLICY}{one.name}": getattr(policy, one.name) for one in fields(policy)}
-    return {
-        name: value for name, value in (found | limits).items() if isinstance(value, float) and 1e-5 < abs(value) < 1e5
-    }
+    )
 
 
 @contextmanager
@@ -59,5 +75,9 @@ def _owns(module: str, constant: str) -> bool:
 
 def _holders(constant: str) -> list[ModuleType]:
     """Every module of the judgement that reads it by this name."""
-    loaded = [module for name, module in sys.modules.items() if name.startswith("rtc_server.focus.")]
-    return [module for module in loaded if constant in vars(module)]
+    return [module for module in _judgement_modules() if constant in vars(module)]
+
+
+@cache
+def _judgement_modules() -> tuple[ModuleType, ...]:
+    return tuple(_module(one.name) for one in iter_modules(focus.__path__))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
+from rtc_server.focus.gaze_noise import GazeNoise
 from rtc_server.focus.measurement import FaceMeasurement
 from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
@@ -23,14 +24,6 @@ DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
 """With lids low, a head this far below its neutral reads from the desk, and one held higher has its eyes
 closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who
 reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
-GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
-"""Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""
-LANDMARK_DEVIATION_PX = 0.15
-"""Of an iris. On a face with 16 pixels between the eyes' outer corners that is 4.6° of gaze, on a usual one 0.5°."""
-LOW_LIDS_OPENNESS = 0.8
-"""Lids below it hide so much of the iris that up and down becomes guesswork..."""
-LOW_LIDS_FACTOR = 4.0
-"""...by this factor at closed lids, and less in between."""
 HEAD_YAW_DEVIATION_DEG = 3.0
 """Standard deviation of the head's own yaw, beside that of its neutral."""
 LOW_LIDS_LOG_ODDS = 1.5
@@ -94,28 +87,21 @@ DIRECTIONS = {
 """In the old page's vocabulary. What is missing here is an `error`: nothing can be said."""
 
 
-def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
+def judge_face(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits, noise: GazeNoise) -> Judgement:
     """Judge one measured face. `openness` as `Neutral.openness` gives it."""
     if openness < CLOSED_OPENNESS:
         return _with_low_lids(face, openness, neutral, limits)
-    landmark_deg = math.degrees(LANDMARK_DEVIATION_PX / (0.117 * face.eye_distance_px))
-    seen = max(0.1, face.eye_trust)
-    low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
-    yaw, yaw_deviation = _looked(
-        face.gaze.yaw_deg, neutral.gaze_yaw, math.hypot(GAZE_YAW_DEVIATION_DEG, landmark_deg) / seen,
-        face.head.yaw_deg, neutral.head_yaw,
-    )  # fmt: skip
+    yaw_noise, pitch_noise = noise.deviations(face, openness)
+    yaw, yaw_deviation = _looked(face.gaze.yaw_deg, neutral.gaze_yaw, yaw_noise, face.head.yaw_deg, neutral.head_yaw)
     pitch, pitch_deviation = _looked(
-        face.gaze.pitch_deg, neutral.gaze_pitch,
-        math.hypot(GAZE_PITCH_DEVIATION_DEG, 2 * landmark_deg) * low_lids / seen,
-        face.head.pitch_deg, neutral.head_pitch,
-    )  # fmt: skip
+        face.gaze.pitch_deg, neutral.gaze_pitch, pitch_noise, face.head.pitch_deg, neutral.head_pitch
+    )
     pitch_limit = limits.up_deg if pitch > 0 else limits.down_deg
     aside, beside = (abs(yaw) - limits.yaw_deg) / yaw_deviation, (abs(pitch) - pitch_limit) / pitch_deviation
     turned = _turned(face, neutral, limits)
     log_odds = LOG_ODDS * (max(aside, beside, turned) - RESERVE)
     if log_odds <= 0:
-        at_neutral = log_odds < -LOG_ODDS and max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
+        at_neutral = max(abs(yaw) / limits.yaw_deg, abs(pitch) / pitch_limit) < NEUTRAL_SHARE
         return Judgement(FocusState.FOCUSED, Reason.ON_SCREEN, min(MAX_LOG_ODDS, -log_odds), at_neutral=at_neutral)
     if beside > max(aside, turned):
         reason = Reason.LOOKING_UP if pitch > 0 else Reason.LOOKING_DOWN
@@ -148,7 +134,7 @@ def _turned(face: FaceMeasurement, neutral: Neutral, limits: Limits) -> float:
 
 def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
     """The eyes say nothing: closed, or lowered to the desk, or whatever the head is turned to."""
-    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 2 * (1 - openness / CLOSED_OPENNESS))
+    log_odds = LOW_LIDS_LOG_ODDS * min(1.0, 4 * (1 - openness / CLOSED_OPENNESS))
     just_low, shut = DESK_HEAD_PITCH_DEG
     desk = just_low + (shut - just_low) * (1 - max(0.0, openness) / CLOSED_OPENNESS)
     if _turned(face, neutral, limits) > RESERVE:

@@ -1,10 +1,11 @@
 """The learner's own neutral: how this person, with this camera, looks at the screen.
 
 Each channel starts from a prior over people and cameras, and moves with the time the learner was seen
-looking at the screen: a Bayesian mean whose prior weighs as much as a second and a half of watching.
+looking at the screen: a Bayesian mean whose prior weighs as much as a second of watching.
 Only samples that the current neutral itself calls focused are taken in, so that a distracted start
 teaches nothing; and the neutral never leaves the range where cameras are put. A learner who from the
-start holds one steady pose outside the prior (a camera beside the screen) is believed after a while.
+start holds one steady pose outside the prior (a camera beside the screen) is believed after a while,
+until face and eyes are turned to the camera for some seconds: then it was a distracted start after all.
 """
 
 import math
@@ -14,10 +15,10 @@ from rtc_server.focus.calibration import Calibration
 from rtc_server.focus.gaze import USUAL_APERTURE
 from rtc_server.focus.measurement import FaceMeasurement
 
-PRIOR_WEIGHT_S = 1.5
+PRIOR_WEIGHT_S = 1.0
 """The prior is worth so many seconds of watching."""
 MEMORY_S = 30.0
-"""Older watching fades: a learner who sits back becomes the new neutral within a minute or two."""
+"""Older watching fades: posture that drifts by 12° within half a minute is followed (a test holds it to that)."""
 WIDER_LIDS_FACTOR = 4.0
 """So much faster lids wider than usual are learned: they are lowered for many reasons (light, sleep, a laugh, eyes
 that look down), and raised for none. What is usual lies near the upper end of what is seen."""
@@ -29,20 +30,25 @@ STEADY_DEG = 5.0
 """Mean deviation of head yaw and pitch that still counts as steady."""
 STEADY_RANGE_DEG = 35.0
 """A pose turned further is no way to look at a screen."""
+HOME_S = 2.0
+"""A steady pose that was believed is given up when face and eyes are turned to the camera for so long: then the screen
+is there, as most are, and the start was a distracted one."""
 
 
 @dataclass(slots=True)
 class Channel:
+    """One number of the neutral: a mean, and how unsure it still is."""
+
     prior: float
     prior_deviation: float
     """Between people and cameras."""
     low: float
     high: float
     mean: float = 0.0
-    weight_s: float = PRIOR_WEIGHT_S
+    weight_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.mean = self.prior
+        self.mean, self.weight_s = self.prior, PRIOR_WEIGHT_S
 
     @property
     def deviation(self) -> float:
@@ -64,17 +70,21 @@ class Neutral:
     """Running estimate; feed it with `learn` and `watch_steady`."""
 
     def __init__(self) -> None:
-        self.head_yaw = Channel(0.0, 5.0, -30.0, 30.0)
+        # Among fifteen people the deviations are 7 and 6° of the head, 3 and 5° of the gaze; cameras above or below the
+        # screen add to those up and down. A prior too wide costs a second; one too narrow, a stranger.
+        self.head_yaw = Channel(0.0, 7.0, -30.0, 30.0)
         self.head_pitch = Channel(0.0, 8.0, -35.0, 35.0)
-        self.gaze_yaw = Channel(0.0, 3.0, -10.0, 10.0)
+        self.gaze_yaw = Channel(0.0, 4.0, -10.0, 10.0)
         """Kappa, the angle between the eye's optical and visual axis, is 5° (Atchison and Smith 2000) and
         opposite in the two eyes, so most of it cancels; what is left is the mesh's and the camera's."""
-        self.gaze_pitch = Channel(3.0, 5.0, -20.0, 25.0)
-        self._left_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
-        self._right_aperture = Channel(USUAL_APERTURE, 0.04, 0.15, 0.45)
+        self.gaze_pitch = Channel(3.0, 8.0, -20.0, 25.0)
+        self._left_aperture = Channel(USUAL_APERTURE, 0.06, 0.15, 0.55)
+        self._right_aperture = Channel(USUAL_APERTURE, 0.06, 0.15, 0.55)
         self.screen: Calibration | None = None
         """The learner's own screen, once they have calibrated."""
         self._steady_s = 0.0
+        self._home_s: float | None = None
+        """How long face and eyes have been turned to the camera; None unless a steady pose elsewhere was believed."""
         self._steady_pose: tuple[float, float, float, float] | None = None
 
     def openness(self, face: FaceMeasurement) -> float:
@@ -114,9 +124,12 @@ class Neutral:
 
     def watch_steady(self, face: FaceMeasurement, seconds: float) -> None:
         """A pose that is not focused. Held steadily from the start, it becomes the neutral."""
+        seconds = min(seconds, MAX_SAMPLE_S)
+        if self._home_s is not None:
+            self._watch_home(face, seconds)
+            return
         if self.learned_s > STEADY_S / 4 or abs(face.head.yaw_deg) > STEADY_RANGE_DEG:
             return
-        seconds = min(seconds, MAX_SAMPLE_S)
         seen = (face.head.yaw_deg, face.head.pitch_deg, face.gaze.yaw_deg, face.gaze.pitch_deg)
         pose = self._steady_pose
         if pose is None or max(abs(seen[0] - pose[0]), abs(seen[1] - pose[1])) > 2 * STEADY_DEG:
@@ -129,8 +142,25 @@ class Neutral:
         if self._steady_s >= STEADY_S:
             self._adopt(self._steady_pose)
 
+    def _watch_home(self, face: FaceMeasurement, seconds: float) -> None:
+        """Unlike eyes that only glance at the camera, somebody who has come home turns the head as well."""
+        strangers = Neutral()
+        at_home = all(
+            abs(value - channel.mean) < 2 * channel.deviation
+            for value, channel in (
+                (face.head.yaw_deg, strangers.head_yaw),
+                (face.gaze.yaw_deg, strangers.gaze_yaw),
+                (face.gaze.pitch_deg, strangers.gaze_pitch),
+            )
+        )
+        self._home_s = (self._home_s or 0.0) + seconds if at_home else 0.0
+        if self._home_s >= HOME_S:
+            self.head_yaw, self.head_pitch = strangers.head_yaw, strangers.head_pitch
+            self.gaze_yaw, self.gaze_pitch = strangers.gaze_yaw, strangers.gaze_pitch
+            self._home_s = None
+
     def _adopt(self, pose: tuple[float, float, float, float]) -> None:
         channels = (self.head_yaw, self.head_pitch, self.gaze_yaw, self.gaze_pitch)
         for channel, value in zip(channels, pose, strict=True):
             channel.set(value, STEADY_S / 2)
-        self._steady_pose = None
+        self._steady_pose, self._home_s = None, 0.0

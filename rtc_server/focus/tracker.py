@@ -5,6 +5,7 @@ import math
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
+from rtc_server.focus.gaze_noise import GazeNoise
 from rtc_server.focus.judgement import DIRECTIONS, MAX_LOG_ODDS, Judgement, judge_face, limits_of
 from rtc_server.focus.learner_face import LearnerFace
 from rtc_server.focus.measurement import FaceMeasurement, measure
@@ -31,6 +32,7 @@ class FocusTracker:
         self.policy = policy
         self._neutral = Neutral()
         self._limits = limits_of(policy, None)
+        self._gaze_noise = GazeNoise()
         self._learner_face = LearnerFace()
         self._decision = Decision(policy)
         self._accumulator = Accumulator()
@@ -74,6 +76,8 @@ class FocusTracker:
         measured = measure(face, observation.width, observation.height) if face else None
         openness = self._neutral.openness(measured) if measured else None
         flaw = picture_flaw(observation, measured.eye_distance_px if measured else None)
+        if measured and openness is not None:
+            self._gaze_noise.observe(measured, openness, elapsed_s)
         judgement = self._judge(measured, openness, flaw)
         self._judgement = judgement
         still = measured is not None and last_s is not None and observation.quality.change <= STILL
@@ -182,7 +186,7 @@ class FocusTracker:
             return Judgement(FocusState.UNKNOWN, flaw, MAX_LOG_ODDS)
         if face is None or openness is None:
             return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, MAX_LOG_ODDS)
-        return judge_face(face, openness, self._neutral, self._limits)
+        return judge_face(face, openness, self._neutral, self._limits, self._gaze_noise)
 
     def _learn(
         self, face: FaceMeasurement, openness: float, judgement: Judgement, at_s: float, elapsed_s: float

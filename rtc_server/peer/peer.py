@@ -109,11 +109,7 @@ class Peer:
         self._vital_signs = VitalSigns(services.deadlines, now, session.age_s, seen_before=session.seen)
         clock = session.clock.connection()
         self._receiver = MediaReceiver(
-            self.offer.codec,
-            self.offer.payload_type,
-            clock,
-            self._connection.send_rtcp,
-            ssrc=random.getrandbits(32),
+            self.offer.codec, self.offer.payload_type, clock, self._connection.send_rtcp, ssrc=random.getrandbits(32)
         )
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(

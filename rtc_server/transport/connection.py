@@ -22,6 +22,7 @@ from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.transport.data_guard import guard_data
 from rtc_server.transport.datagram_gate import DatagramGate
 from rtc_server.transport.early_close import allow_early_close, end_consent
+from rtc_server.transport.handshake import log_failed_handshake, use_own_certificate
 from rtc_server.transport.ice_gathering import IceGathering, gather_with
 from rtc_server.transport.media_allowance import MediaAllowance, MediaLimits
 from rtc_server.transport.retransmission_timer import RetransmissionTimer
@@ -85,6 +86,7 @@ class Connection:
                 iceTransportPolicy=RTCIceTransportPolicy.RELAY if relay else RTCIceTransportPolicy.ALL,
             )
         )
+        use_own_certificate(self._pc)
         self._dtls: RTCDtlsTransport | None = None
         self._media_allowance = MediaAllowance(media_limits or MediaLimits())
         self._closed = False
@@ -156,6 +158,7 @@ class Connection:
         receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
         allow_early_close(self._pc, self._dtls)
+        log_failed_handshake(self._dtls)
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
     def _stand_at_the_gates(self) -> None:

@@ -70,7 +70,7 @@ function judge(found) {
   }
   if (camera.outcome === "fail") return { outcome: "fail", text: `The network is fine, the camera is not. ${camera.detail}` };
   if (channel.outcome === "warn") {
-    return { outcome: "warn", text: "Lessons work here, by way of the relay only. That is fine." };
+    return { outcome: "warn", text: "Lessons work here, through the relay only. That is fine." };
   }
   return { outcome: "ok", text: "Lessons work here." };
 }

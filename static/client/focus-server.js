@@ -64,7 +64,7 @@ export class FocusServer {
    */
   async storedSession(focusSessionId) {
     const path = new URL(`focus-sessions/${encodeURIComponent(focusSessionId)}`, this.#base);
-    /** @param {URL} page */
+    /** @type {(page: URL) => Promise<import("./messages.js").StoredSession>} */
     const read = async (page) => (await this.#fetch(page, { cache: "no-store" })).json();
     const stored = await read(path);
     for (let { next } = stored; next; ) {

@@ -48,7 +48,7 @@
  * @typedef {object} StoredSession what `GET /focus-sessions/{id}` answers
  * @property {string | null} ended_at
  * @property {Metrics} metrics
- * @property {{start_s: number, end_s: number, state: FocusState}[]} spans seconds since the session began, a page of them
- * @property {string | null} next where the spans after these are
+ * @property {{start_s: number, end_s: number, state: FocusState}[]} spans seconds since the session began
+ * @property {string | null} [next] address of the next page of spans, where there are more
  * @property {Record<string, string | number | null> | null} row by the platform's column names
  */

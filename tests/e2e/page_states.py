@@ -10,9 +10,9 @@ from tests.e2e.server_process import ServerProcess
 
 # In place of what the eyes of the portrait cannot do.
 GOOD_CALIBRATION = """async () => {
-  // By the address that the page has loaded it from: by another it would be another class.
-  const [{ name }] = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/focus-client.js"));
-  const { FocusClient } = await import(name);
+  // The page's own module, whose address has a version.
+  const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+  const { FocusClient } = await import(loaded.find((name) => name.includes("/focus-client.js")));
   FocusClient.prototype.calibrate = async () => ({ accepted: true, quality: "good", error_deg: 2.3, message: "" });
 }"""
 

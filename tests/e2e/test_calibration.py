@@ -9,9 +9,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 expect.set_options(timeout=PATIENCE_MS)
 
 GOOD_RESULT = """async () => {
-  // By the address that the page has loaded it from: by another it would be another class.
-  const [{ name }] = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/focus-client.js"));
-  const { FocusClient } = await import(name);
+  // The page's own module, whose address has a version.
+  const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+  const { FocusClient } = await import(loaded.find((name) => name.includes("/focus-client.js")));
   FocusClient.prototype.calibrate = async (points, show) => {
     points.forEach(show);
     return { accepted: true, quality: "good", error_deg: 2.3, message: "" };

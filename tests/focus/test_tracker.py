@@ -126,7 +126,7 @@ def test_a_highlight_on_a_face_is_no_glare() -> None:
 
 
 def test_a_face_too_far_away_is_unknown() -> None:
-    assert story(watched(acted((3, replace(SCREEN, size_px=12.0))))) == [(Reason.TOO_SMALL, 2.95)]
+    assert story(watched(acted((3, replace(SCREEN, size_px=8.0))))) == [(Reason.TOO_SMALL, 2.95)]
 
 
 def test_a_covered_camera_is_unknown_and_a_lit_empty_room_is_nobody() -> None:
@@ -320,7 +320,7 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 
 def test_a_policy_says_its_name_and_version() -> None:
-    assert str(FocusTracker().policy) == "reading/1"
+    assert str(FocusTracker().policy) == "reading/2"
 
 
 def test_silence_before_the_first_frame_is_unknown_from_the_start() -> None:

@@ -25,7 +25,7 @@ INSTALLED_LIMIT_MB = 480
 LOG = logging.getLogger(__name__)
 SECRET = "a secret of the tests, 32 bytes or more"
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

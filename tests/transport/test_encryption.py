@@ -12,19 +12,25 @@ from rtc_server.transport.encryption import MAX_RECORD_BYTES, MAX_RECORDS, TooMa
 @pytest.fixture
 def ends() -> tuple[SSL.Connection, SSL.Connection]:
     """Both ends of a DTLS connection after its handshake."""
-    ends = [SSL.Connection(RTCCertificate.generateCertificate()._create_ssl_context(SRTP_PROFILES)) for _ in range(2)]
-    ends[0].set_accept_state()
-    ends[1].set_connect_state()
+    server, client = (
+        SSL.Connection(RTCCertificate.generateCertificate()._create_ssl_context(SRTP_PROFILES)) for _ in range(2)
+    )
+    shake_hands(server, client)
+    return server, client
+
+
+def shake_hands(server: SSL.Connection, client: SSL.Connection) -> None:
+    server.set_accept_state()
+    client.set_connect_state()
     done: set[int] = set()
     while len(done) < 2:
-        for index, (end, other) in enumerate(((ends[1], ends[0]), (ends[0], ends[1]))):
+        for index, (end, other) in enumerate(((client, server), (server, client))):
             try:
                 end.do_handshake()
                 done.add(index)
             except SSL.WantReadError:
                 pass
             _carry(end, other)
-    return ends[0], ends[1]
 
 
 def _carry(end: SSL.Connection, other: SSL.Connection) -> None:
