@@ -3,12 +3,15 @@
 from rtc_server.focus.state import FocusSnapshot, FocusState, GazeDirection, Reason
 
 FULL_FPS = 15.0
+"""What a page sends by default: enough to tell a blink from closed eyes."""
 QUIET_FPS = 10.0
 """What a page is asked to send while nothing changes."""
 MAX_STILL_S = 0.19
 """The longest that still pictures are not looked at: at 15 and at 10 frames a second that makes 5 looks a second."""
 STABLE_AFTER_S = 2.0
+"""The same answer for so long is no accident: longer than the judgement takes to change its mind."""
 QUIET_AFTER_S = 6.0
+"""Asking a page for another rate costs it a moment, so only what has lasted is worth it."""
 
 
 class AnalysisPace:

@@ -15,13 +15,14 @@ from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.record import FocusRecord
 
 RECORD_EVERY_S = 1.0
+"""A crash loses no more; the store itself writes less often."""
 MAX_FAILURES = 5
 """Analyses in a row that may fail before the peer is given up."""
 
 logger = logging.getLogger(__name__)
 
 
-class FrameAnalyser(Protocol):
+class Analyser(Protocol):
     """What a peer sees of pixels. Called on an analysis thread, one call at a time."""
 
     def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
@@ -34,7 +35,7 @@ class FrameAnalyser(Protocol):
     def close(self) -> None: ...
 
 
-AnalyserFactory = Callable[[Codec], FrameAnalyser]
+AnalyserFactory = Callable[[Codec], Analyser]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Pipeline:
     ) -> None:
         self._codec = codec
         self._make_analyser = make_analyser
-        self._analyser: FrameAnalyser | None = None
+        self._analyser: Analyser | None = None
         self._session = session
         self._pace = pace
         self._wanted_fps = pace.wanted_fps

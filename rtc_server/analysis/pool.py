@@ -19,6 +19,7 @@ FRAMES_PER_S, FRAMES_BURST = 60.0, 120.0
 LOOKED_AT_PER_S = 20.0
 """Frames of one peer, each the newest of those decoded in its turn: a fast camera takes no turns from others."""
 LOOKED_AT_BURST_S = 0.5
+"""Turns saved up, as seconds at the full rate: pictures that a network held up for a moment are not lost."""
 
 logger = logging.getLogger(__name__)
 

@@ -32,6 +32,11 @@ GREETING_WAIT_S = 0.25
 class ConversationEvents(Protocol):
     """What a client's words mean for its peer."""
 
+    @property
+    def ending(self) -> bool:
+        """Nothing that is said from now on counts."""
+        ...
+
     def paused(self) -> None: ...
     def resumed(self) -> None: ...
     def calibrated(self) -> None:
@@ -112,6 +117,9 @@ class Conversation:
         )
 
     def _heard(self, message: ClientMessage) -> None:
+        if self._events.ending:
+            # Another peer may have taken its FocusSession already.
+            return
         if isinstance(message, Pause):
             if not self._session.paused:
                 self._calibration.cancel()

@@ -20,11 +20,12 @@ from rtc_server.channel.messages import (
     Message,
 )
 from rtc_server.token_bucket import TokenBucket
-from rtc_server.transport import Sender
+from rtc_server.transport import ChannelSender
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of reliable messages that a client does not fetch."""
 MESSAGES_PER_S = 5.0
+"""A page sends one for each click, and one a second while it calibrates."""
 BURST_S = 4.0
 """Client messages at once, as seconds at the full rate; past that they are refused, past twice that the peer ends."""
 
@@ -46,7 +47,7 @@ class MetricsChannel:
         self._on_flood = on_flood
         self._now = now
         self._focus: RTCDataChannel | None = None
-        self._updates: Sender | None = None
+        self._updates: ChannelSender | None = None
         self._control: RTCDataChannel | None = None
         burst = max(1.0, BURST_S * messages_per_s)
         self._messages = TokenBucket(messages_per_s, burst)
@@ -57,7 +58,7 @@ class MetricsChannel:
         """Take a channel that the client made; one that is none of ours is closed."""
         if channel.label == "focus" and self._focus is None:
             self._focus = channel
-            self._updates = Sender(channel)
+            self._updates = ChannelSender(channel)
         elif channel.label == "control" and self._control is None:
             self._control = channel
         else:

@@ -16,6 +16,7 @@ from rtc_server.record import EndReason
 
 VERSION: Literal[1] = 1
 MAX_MESSAGE_BYTES = 4096
+"""Of one message of a client. The longest that makes sense has about a hundred."""
 ScreenShare = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 

@@ -7,6 +7,7 @@ from rtc_server.errors import RateLimited, ServerFull
 from rtc_server.learner import Learner
 
 RETRY_AFTER_S = 10.0
+"""Whoever connects and sends no picture leaves by then (`Deadlines.first_frame_s`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ from rtc_server.transport.ice_gathering import IceGathering
 from rtc_server.transport.media_allowance import MediaLimits
 
 BEAT_S = 1.0
-TROUBLE_TICK_S = 0.02
+"""Deadlines are whole seconds, and receiver reports are due about once a second (RFC 3550, 6.2)."""
+TIMER_TICK_S = 0.02
+"""How often lost packets are looked after while there are any: a fraction of the round trip that a repeat takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class PeerServices:
     messages_per_s: float = MESSAGES_PER_S
     """That a client may send on its data channels."""
     adaptive: bool = True
+    """Look at fewer pictures while nothing changes."""
 
 
 class Peer:
@@ -80,7 +83,7 @@ class Peer:
         self._services = services
         self._life = PeerLife()
         self._over = asyncio.Event()
-        self._trouble: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
         self._connection = Connection(self, services.gathering, relay, services.media_limits)
 
@@ -174,8 +177,7 @@ class Peer:
         frames = self._receiver.rtp(packet, now)
         if frames:
             self._take(frames, now)
-        if self._trouble is None and self._receiver.troubled:
-            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+        self._tick_soon()
 
     def rtcp(self, packet: bytes) -> None:
         self._receiver.rtcp(packet, self._loop.time())
@@ -221,7 +223,7 @@ class Peer:
                 self._lane.put(frame)
 
     def _tick(self) -> None:
-        self._trouble = None
+        self._timer = None
         if self._life.ending:
             return
         now = self._loop.time()
@@ -236,8 +238,8 @@ class Peer:
             self._tick_soon()
 
     def _tick_soon(self) -> None:
-        if self._trouble is None and self._receiver.troubled:
-            self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
+        if self._timer is None and self._receiver.needs_timer:
+            self._timer = self._loop.call_later(TIMER_TICK_S, self._tick)
 
     def _publish(self, snapshot: FocusSnapshot) -> None:
         """A state that no frame led to."""
@@ -269,8 +271,8 @@ class Peer:
             self._over.set()
 
     async def _close(self) -> None:
-        if self._trouble is not None:
-            self._trouble.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         await self._lane.close()
         self._conversation.say_goodbye(self._life.end_reason or EndReason.FAILED, self.session.snapshot())
         await self._connection.flush()

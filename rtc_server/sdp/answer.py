@@ -4,7 +4,7 @@ import re
 
 from rtc_server.sdp.offer import Offer
 
-MAX_MESSAGE_BYTES = 16 * 1024
+SCTP_MESSAGE_BYTES = 16 * 1024
 """Of one data-channel message that a client may send: enough for an answer to one that is too long."""
 
 
@@ -34,7 +34,7 @@ def _answer_section(lines: list[str], max_bitrate_kbps: int) -> list[str]:
     dropped = ("a=ssrc", "a=msid", "a=fingerprint:sha-384", "a=fingerprint:sha-512")
     kept = [line for line in lines if not line.startswith(dropped)]
     if not lines[0].startswith("m=video"):
-        return [re.sub(r"^a=max-message-size:.*", f"a=max-message-size:{MAX_MESSAGE_BYTES}", line) for line in kept]
+        return [re.sub(r"^a=max-message-size:.*", f"a=max-message-size:{SCTP_MESSAGE_BYTES}", line) for line in kept]
     after_connection = next(i for i, line in enumerate(kept) if line.startswith("c=")) + 1
     kept[after_connection:after_connection] = [f"b=AS:{max_bitrate_kbps}", f"b=TIAS:{max_bitrate_kbps * 1000}"]
     kept.insert(kept.index("a=rtcp-mux") + 1, "a=rtcp-mux-only")

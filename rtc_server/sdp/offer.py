@@ -26,7 +26,6 @@ class Offer:
     codec: Codec
     payload_type: int
     ice_ufrag: str
-    ice_pwd: str
     bundled: bool
     refused: tuple[tuple[int, str], ...]
     """Refused media sections: their place, and their answer."""
@@ -64,7 +63,6 @@ def read_offer(sdp: str) -> Offer:
         codec=codec,
         payload_type=payload_type,
         ice_ufrag=transport["ice-ufrag"][0],
-        ice_pwd=transport["ice-pwd"][0],
         bundled=bool(group),
         refused=refused,
     )

@@ -5,6 +5,6 @@ aiortc's own receive path. What that path, or another part, would do to us is to
 """
 
 from rtc_server.transport.connection import Connection, ConnectionEvents, Relay
-from rtc_server.transport.data_path import Sender
+from rtc_server.transport.data_path import ChannelSender
 
-__all__ = ["Connection", "ConnectionEvents", "Relay", "Sender"]
+__all__ = ["ChannelSender", "Connection", "ConnectionEvents", "Relay"]

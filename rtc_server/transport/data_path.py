@@ -59,7 +59,7 @@ def receive_record(dtls: RTCDtlsTransport, datagram: bytes) -> bool:
     return True
 
 
-class Sender:
+class ChannelSender:
     """Sends on one data channel, of which all that does not change is asked only once."""
 
     def __init__(self, channel: RTCDataChannel) -> None:

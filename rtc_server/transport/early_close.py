@@ -2,45 +2,41 @@
 
 aioice sets ICE's result aside and looks at it up to 20 ms later. Where `close` falls in between, `connect` starts a
 consent check after the close, which nobody ends: it would run for ever and keep the whole peer in memory.
-aiortc goes on in the same way: closed during the DTLS handshake it starts ICE once more, which raises, or SCTP,
-which asks an absent client for half a minute.
+aiortc goes on in the same way: closed during ICE it begins a DTLS handshake; closed during that, it starts ICE once
+more, which raises, or SCTP, which asks an absent client for half a minute.
 """
 
-from aiortc import RTCPeerConnection
-from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcicetransport import RTCIceParameters
-from aiortc.rtcsctptransport import RTCSctpCapabilities
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec
+
+from aiortc import RTCDtlsTransport, RTCPeerConnection
+
+Arguments = ParamSpec("Arguments")
 
 
 def allow_early_close(pc: RTCPeerConnection, dtls: RTCDtlsTransport) -> None:
     """From now on nothing starts once `pc` is closed, or is closing."""
-    transport, sctp = dtls.transport, pc.sctp
-    connect, start = transport._connection.connect, transport.start
 
-    def closed() -> bool:
-        return bool(pc.signalingState == "closed")
+    def unless_closed(start: Callable[Arguments, Awaitable[None]]) -> Callable[Arguments, Awaitable[None]]:
+        async def start_unless_closed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+            if pc.signalingState != "closed":
+                await start(*args, **kwargs)
+
+        return start_unless_closed
+
+    connect = dtls.transport._connection.connect
 
     async def connect_unless_closed() -> None:
         await connect()
-        if closed():
+        if pc.signalingState == "closed":
             end_consent(dtls)
             raise ConnectionError("closed while connecting")
 
-    async def start_unless_closed(parameters: RTCIceParameters) -> None:
-        if not closed():
-            await start(parameters)
-
-    transport._connection.connect = connect_unless_closed  # type: ignore[method-assign]
-    transport.start = start_unless_closed  # type: ignore[method-assign, assignment]
-    if sctp is None:
-        return
-    start_sctp = sctp.start
-
-    async def start_sctp_unless_closed(capabilities: RTCSctpCapabilities | None, port: int) -> None:
-        if not closed():
-            await start_sctp(capabilities, port)
-
-    sctp.start = start_sctp_unless_closed  # type: ignore[method-assign, assignment]
+    dtls.transport._connection.connect = connect_unless_closed  # type: ignore[method-assign]
+    dtls.transport.start = unless_closed(dtls.transport.start)  # type: ignore[method-assign, assignment]
+    dtls.start = unless_closed(dtls.start)  # type: ignore[method-assign, assignment]
+    if pc.sctp is not None:
+        pc.sctp.start = unless_closed(pc.sctp.start)  # type: ignore[method-assign, assignment]
 
 
 def end_consent(dtls: RTCDtlsTransport) -> None:

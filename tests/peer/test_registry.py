@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from rtc_server.channel.messages import Pause, Stop
 from rtc_server.errors import OfferMalformed, OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.focus.state import FocusState
 from rtc_server.peer.deadlines import Deadlines
@@ -235,6 +236,18 @@ async def test_an_offer_that_is_answered_too_late_is_refused(
     with pytest.raises(ServerFull):
         await connecting
     assert len(registry) == 0
+
+
+async def test_an_older_peer_that_is_still_closing_says_nothing_for_the_newer_one(registry: PeerRegistry) -> None:
+    async with learner_client() as older, learner_client() as newer:
+        answer = await older.connect(registry)
+        session = (await older.told("tracking_started"))["focus_session_id"]
+        peer = registry.peer(answer.peer_id)
+        await newer.connect(registry, continues=session)
+        for message in (Pause(type="pause"), Stop(type="stop")):
+            peer._conversation._heard(message)
+        assert not peer.session.paused
+        assert peer.session.may_be_continued
 
 
 async def test_a_late_goodbye_leaves_alone_who_goes_on(registry: PeerRegistry, records: Records) -> None:

@@ -25,7 +25,7 @@ from rtc_server.transport.data_guard import (
     MAX_GAP_SPAN,
     gap_span,
 )
-from rtc_server.transport.data_path import MAX_ON_ITS_WAY_BYTES, Sender, Suspended, run_to_end
+from rtc_server.transport.data_path import MAX_ON_ITS_WAY_BYTES, ChannelSender, Suspended, run_to_end
 from rtc_server.transport.datagram_gate import MAX_REMOTE_CANDIDATES, MAX_SSRCS, DatagramGate
 from rtc_server.transport.ice_gathering import IceGathering
 from rtc_server.transport.retransmission_timer import RetransmissionTimer
@@ -63,7 +63,7 @@ class Live:
         return gate
 
     @property
-    def updates(self) -> Sender:
+    def updates(self) -> ChannelSender:
         sender = self.peer._conversation._channel._updates
         assert sender is not None
         return sender
