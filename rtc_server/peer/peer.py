@@ -157,7 +157,7 @@ class Peer:
         frames = self._receiver.rtp(packet, now)
         if frames:
             self._take(frames, now)
-        if self._trouble is None and self._receiver.troubled:
+        if self._trouble is None and self._receiver.needs_timer:
             self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
 
     def rtcp(self, packet: bytes) -> None:
@@ -226,7 +226,7 @@ class Peer:
             self._tick_soon()
 
     def _tick_soon(self) -> None:
-        if self._trouble is None and self._receiver.troubled:
+        if self._trouble is None and self._receiver.needs_timer:
             self._trouble = self._loop.call_later(TROUBLE_TICK_S, self._tick)
 
     def _publish(self, snapshot: FocusSnapshot) -> None:

@@ -65,7 +65,7 @@ class FrameAssembler:
         """When the last packet came that was not behind the cursor."""
 
     @property
-    def troubled(self) -> bool:
+    def needs_timer(self) -> bool:
         """True while `advance` and `feedback` have something to do as time passes."""
         return self._waiting_for_keyframe or bool(self._missing)
 
@@ -83,7 +83,7 @@ class FrameAssembler:
         try:
             parsed = parse_payload(self._codec, payload) if payload else None
         except PayloadMalformed:
-            self.lose_chain()
+            self.wait_for_keyframe()
             return []
         if self._cursor is None:
             self._begin(extended, parsed, now)
@@ -94,7 +94,7 @@ class FrameAssembler:
         lost_any = self._note_missing(extended, now)
         too_late = lost_any and silent_s + self._missing.rtt_s > MAX_AGE_S
         if len(self._missing) > MAX_MISSING:
-            self.lose_chain()
+            self.wait_for_keyframe()
         elif too_late or len(self._held) > MAX_HELD or len(self._frame) > MAX_HELD:
             self._give_up_frame()
         return self._drain(now)
@@ -122,7 +122,7 @@ class FrameAssembler:
         missing = tuple(sequence & 0xFFFF for sequence in self._missing.due(now)) if self._missing else ()
         return Feedback(missing, keyframe) if keyframe or missing else None
 
-    def lose_chain(self) -> None:
+    def wait_for_keyframe(self) -> None:
         """Something was lost for good, here or in the decoder: nothing but a keyframe can be used now."""
         self._held.clear()
         self._frame.clear()
@@ -139,7 +139,7 @@ class FrameAssembler:
         if extended is None:
             return None
         if highest is not None and extended - highest >= MAX_JUMP:
-            self.lose_chain()
+            self.wait_for_keyframe()
         self._missing.found(extended, now)
         if extended in self._held:
             return None
@@ -147,7 +147,7 @@ class FrameAssembler:
             if now - self._heard < STALLED_S:
                 return None
             # What was taken for the stream's head was none: it goes on here, behind.
-            self.lose_chain()
+            self.wait_for_keyframe()
             self._delivered = self._numbers.highest = extended
         return extended
 
@@ -177,7 +177,8 @@ class FrameAssembler:
         highest = self._numbers.highest
         assert highest is not None
         if extended > highest:
-            self._missing.note(highest + 1, extended, now)
+            # One more than may be missing says enough.
+            self._missing.note(max(highest, extended - MAX_MISSING - 2) + 1, extended, now)
             self._numbers.highest = extended
         return extended > highest + 1
 
@@ -240,7 +241,7 @@ class FrameAssembler:
         """Goes on with the next keyframe that has begun; without one all is lost."""
         keyframe = self._held.begun_keyframe(besides=self._frame.timestamp)
         if keyframe is None:
-            self.lose_chain()
+            self.wait_for_keyframe()
         else:
             self._restart_at(keyframe)
 

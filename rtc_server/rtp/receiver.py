@@ -49,9 +49,9 @@ class MediaReceiver:
         self._stream: _Stream | None = None
 
     @property
-    def troubled(self) -> bool:
+    def needs_timer(self) -> bool:
         """True while `advance` should be called every few milliseconds."""
-        return self._stream is not None and self._stream.assembler.troubled
+        return self._stream is not None and self._stream.assembler.needs_timer
 
     def rtp(self, packet: bytes, now: float) -> list[EncodedFrame]:
         """Take one decrypted packet; returns the frames that are complete by it."""
@@ -69,7 +69,7 @@ class MediaReceiver:
         stream.heard = now
         stream.received += 1
         frames = stream.assembler.push(sequence, timestamp, marker, payload, now)
-        if stream.assembler.troubled:
+        if stream.assembler.needs_timer:
             self._give_feedback(stream, now)
         return frames
 
@@ -91,7 +91,7 @@ class MediaReceiver:
     def request_keyframe(self, now: float) -> None:
         """The decoder lost its way, or this is the start."""
         if self._stream is not None:
-            self._stream.assembler.lose_chain()
+            self._stream.assembler.wait_for_keyframe()
             self._give_feedback(self._stream, now)
 
     def report(self, now: float, max_bitrate_kbps: int) -> None:

@@ -48,7 +48,7 @@ def test_a_frame_leaves_on_its_marker(assembler: FrameAssembler, sender: Vp8Send
     assert whole.data == frame.data
     assert (whole.keyframe, whole.codec, whole.arrived) == (True, "vp8", 1.1)
     assert whole.rtp_timestamp == frame.packets[0].timestamp
-    assert not assembler.troubled
+    assert not assembler.needs_timer
 
 
 def test_sequence_numbers_and_picture_ids_wrap(assembler: FrameAssembler, sender: Vp8Sender) -> None:
@@ -91,7 +91,7 @@ def test_a_lost_packet_is_asked_for_at_once_and_again(assembler: FrameAssembler,
     assert again is not None
     assert again.missing == (lost,)
     assert contents(push(assembler, [frame.packets[1]], 0.13)) == [frame.data]
-    assert not assembler.troubled
+    assert not assembler.needs_timer
 
 
 def test_a_lost_marker_holds_the_frame_until_it_comes(assembler: FrameAssembler, sender: Vp8Sender) -> None:
@@ -123,7 +123,7 @@ def test_what_was_asked_for_in_vain_brings_a_keyframe_too(assembler: FrameAssemb
     asked = [now for now, feedback in said.items() if feedback is not None and feedback.missing]
     assert len([now for now in asked if now > 0.12]) >= 3, "it still may come"
     assert contents(push(assembler, frame.packets[:1], 0.44)) == [frame.data, following.data]
-    assert not assembler.troubled
+    assert not assembler.needs_timer
     assert assembler.feedback(0.6) is None
 
 
@@ -142,7 +142,7 @@ def test_a_gap_is_given_up_and_a_keyframe_asked_for_until_it_comes(
     assert push(assembler, sender.frame(2).packets, 2.0) == [], "not decodable without what was lost"
     keyframe = sender.frame(2, keyframe=True)
     assert contents(push(assembler, keyframe.packets, 2.1)) == [keyframe.data]
-    assert not assembler.troubled
+    assert not assembler.needs_timer
 
 
 def test_a_keyframe_behind_the_gap_leaves_as_soon_as_it_is_whole(assembler: FrameAssembler, sender: Vp8Sender) -> None:
@@ -216,7 +216,7 @@ def test_lost_padding_is_not_missed(assembler: FrameAssembler, sender: Vp8Sender
     sender.padding()
     frame = sender.frame(2)
     assert contents(push(assembler, frame.packets, 0.0)) == [frame.data]
-    assert not assembler.troubled
+    assert not assembler.needs_timer
 
 
 def test_padding_that_came_is_no_frame(assembler: FrameAssembler, sender: Vp8Sender) -> None:
@@ -282,7 +282,7 @@ def test_a_frame_without_an_end_is_bounded(assembler: FrameAssembler, sender: Vp
 
 def test_a_decoder_that_lost_its_way_gets_a_keyframe(assembler: FrameAssembler, sender: Vp8Sender) -> None:
     started(assembler, sender)
-    assembler.lose_chain()
+    assembler.wait_for_keyframe()
     feedback = assembler.feedback(0.0)
     assert feedback is not None
     assert feedback.keyframe
@@ -294,7 +294,7 @@ def test_a_decoder_that_lost_its_way_gets_a_keyframe(assembler: FrameAssembler, 
 def test_a_keyframe_that_comes_again_is_not_delivered_again(assembler: FrameAssembler, sender: Vp8Sender) -> None:
     keyframe = sender.frame(2, keyframe=True)
     assert len(push(assembler, keyframe.packets, 0.0)) == 1
-    assembler.lose_chain()
+    assembler.wait_for_keyframe()
     assert push(assembler, keyframe.packets, 0.1) == []
 
 
@@ -302,7 +302,7 @@ def test_a_payload_of_no_form_loses_the_chain(assembler: FrameAssembler, sender:
     started(assembler, sender)
     cut = sender.frame(1).packets[0]
     assert assembler.push(cut.sequence, cut.timestamp, True, b"\x90", 0.0) == []
-    assert assembler.troubled
+    assert assembler.needs_timer
 
 
 # -- a keyframe that is not where the stream is
@@ -332,7 +332,7 @@ def test_a_keyframe_far_ahead_of_its_stream_is_given_up(
 ) -> None:
     started(assembler, sender)
     if waiting:
-        assembler.lose_chain()
+        assembler.wait_for_keyframe()
     astray = Vp8Sender((sender.sequence + ahead - 1) & 0xFFFF, sender.timestamp, sender.picture_id).frame(
         1 if whole else 2, keyframe=True
     )

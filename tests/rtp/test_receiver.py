@@ -72,12 +72,12 @@ def test_a_keyframe_is_asked_for_at_the_start(wire: Wire, sender: Vp8Sender) -> 
     (request,) = wire.heard()
     assert isinstance(request, RtcpPsfbPacket)
     assert (request.fmt, request.media_ssrc) == (RTCP_PSFB_PLI, SSRC)
-    assert wire.receiver.troubled
+    assert wire.receiver.needs_timer
     wire.receiver.advance(0.31)
     assert len(wire.heard()) == 1
     for packet in sender.frame(2, keyframe=True).packets:
         wire.take(packet, 0.4)
-    assert not wire.receiver.troubled
+    assert not wire.receiver.needs_timer
 
 
 def test_a_missing_packet_is_asked_for(wire: Wire, sender: Vp8Sender) -> None:

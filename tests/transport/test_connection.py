@@ -460,25 +460,6 @@ async def test_messages_pass_without_a_task(live: Live) -> None:
     await live.client.told("at once")
 
 
-async def test_updates_and_their_acknowledgements_take_the_short_way(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What upstream renames would be taken its own way: as it should be, but at twice the cost."""
-    sctp = live.peer._connection._pc.sctp
-    await live.goes_on()
-    long_way: list[object] = []
-
-    async def long(*args: object, **options: object) -> None:
-        long_way.append(args)
-
-    monkeypatch.setattr(sctp, "_send", long)
-    monkeypatch.setattr(sctp, "_handle_data", long)
-    sent = sctp._local_tsn
-    await live.goes_on()
-    await until(lambda: sctp._last_sacked_tsn - sent & 0xFFFFFFFF < 1000, "an update sent since is acknowledged")
-    assert not long_way
-
-
 async def test_an_outage_does_not_hold_up_the_updates_after_it(live: Live) -> None:
     """After a second without an answer aiortc's window holds two updates."""
     sctp, sender = live.peer._connection._pc.sctp, live.updates
