@@ -20,13 +20,12 @@ from bench.run import Run
 
 BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile")
 """Each a module of that name with a function of that name."""
+OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
+"""They measure no server: each is a module with arguments of its own."""
 
 
 def main() -> None:
-    if sys.argv[1:2] in (
-        ["accuracy"],
-        ["hour"],
-    ):  # they measure judgements, not a server: their arguments are their own
+    if sys.argv[1:2] and sys.argv[1] in OF_THE_JUDGEMENT:
         sys.exit(import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")

@@ -15,15 +15,17 @@ from typing import Any
 
 from tqdm import tqdm
 
+from bench.accuracy_page import page
 from bench.degraded import Conditions, analyse_degraded
 from bench.labels import Label, read_subjects, read_truth
-from bench.leave_one_out import LabelledClip, leave_one_out, sensitivity
+from bench.leave_one_out import LabelledClip, curve, leave_one_out, sensitivity
 from bench.observations import observations
 from bench.scoring import Score, score, total
 from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.state import Reason
 from rtc_server.offline.analysis import analyse
 
+PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 HELP = "right and wrong frames of labelled clips"
 
 
@@ -34,12 +36,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--by", type=Path, metavar="CSV", help="also by kind of person: CSV of file, person, kinds")
     parser.add_argument("--leave-one-out", action="store_true", help="tune on all people but one, in turn (with --by)")
     parser.add_argument("--sensitivity", action="store_true", help="move each constant by 15 %% up and down")
+    parser.add_argument("--curve", action="store_true", help="delay of changes against false changes")
     parser.add_argument("--observations", type=Path, metavar="DIR", help="keep what was seen, to judge it again")
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", type=_size, help="shrink to fit into WIDTHxHEIGHT first")
     parser.add_argument("--vp8", metavar="RATE", type=_bit_rate, help="send through VP8 at so many bit/s first (250k)")
     parser.add_argument("--adaptive", action="store_true", help="skip still pictures, as a server does by default")
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/accuracy.md")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
     arguments = parser.parse_args(argv)
     if arguments.leave_one_out and not arguments.by:
@@ -47,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.observations:
         arguments.observations.mkdir(parents=True, exist_ok=True)
     report = _report(arguments, read_truth(arguments.truth))
+    if arguments.write:
+        PAGE.write_text(page(report), encoding="utf-8")
     if arguments.json:
         json.dump(report, sys.stdout, indent=1)
         print()
@@ -92,6 +98,8 @@ def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> 
         report["leave_one_out"] = leave_one_out(clips, policy)
     if arguments.sensitivity:
         report["sensitivity"] = sensitivity(clips, policy)
+    if arguments.curve:
+        report["curve"] = curve(clips, policy)
     return report
 
 
@@ -142,6 +150,9 @@ def _print(report: Mapping[str, Any]) -> None:
     for row in report.get("sensitivity", ()):
         points = "{less:>+8.2f}{more:>+8.2f} points stored{less_live:>+8.2f}{more_live:>+8.2f} live".format(**row)
         print(f"{row['constant']:<44}{row['value']:>10.4g}{points}")
+    for row in report.get("curve", ()):
+        print(f"patience x{row['patience']:<6g}delay {row['delay_s']} s", end="")
+        print(f"{row['live_false_changes_per_hour']:>8} false an hour{100 * row['live_accuracy']:>8.1f} live")
 
 
 def _print_leave_one_out(found: Mapping[str, Any]) -> None:

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rtc_server.analysis.analysis import analyse
 from tqdm import tqdm
 
 from bench.degraded import Conditions
@@ -28,6 +27,7 @@ from bench.observations import observations
 from bench.scoring import score
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.focus.policy import READING
+from rtc_server.offline.analysis import analyse
 
 HELP = "an hour made of labelled seconds: what adds up over a lesson"
 FPS = 10.0

@@ -10,7 +10,6 @@ Codec = Literal["vp8", "h264"]
 class EncodedFrame:
     data: bytes
     """One access unit: a VP8 frame, or H.264 in Annex B form."""
-    codec: Codec
     keyframe: bool
     rtp_timestamp: int
     """As sent: 32 bits, 90 kHz."""

@@ -2,12 +2,30 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
 
 SessionType = Literal["viewing", "pause", "resume"]
+
+
+class EndReason(StrEnum):
+    """Why a FocusSession ended, and what a client is told when its connection does."""
+
+    STOPPED = "stopped"
+    """The learner said so."""
+    REPLACED = "replaced"
+    """The learner connected again, elsewhere or anew."""
+    SILENCE = "silence"
+    """No pictures came any more."""
+    EXPIRED = "expired"
+    """It has lasted for as long as one may."""
+    SHUTDOWN = "shutdown"
+    """The server was stopped."""
+    FAILED = "failed"
+    """The connection was lost, or was abused, or met a bug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +47,7 @@ class FocusRecord:
     policy: str
     """Name and version of the rules that decided, as in `reading/1`."""
     end_reason: str | None = None
-    """None while it lasts; then `stopped`, `replaced`, `silence`, `expired`, `shutdown`, `failed`."""
+    """None while it lasts; then the value of an EndReason."""
     consent_at: datetime | None = None
     """When the learner agreed to the camera, where the page said so. UTC, aware."""
     calibration_error_deg: float | None = None

@@ -1,13 +1,13 @@
-"""One peer's frames become updates: all of it on an analysis thread, with one step back to the event loop."""
+"""One peer's frames become snapshots: all of it on an analysis thread."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.analysis.pace import AnalysisPace
-from rtc_server.channel.update_text import update_text
 from rtc_server.errors import DecodeFailed
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.state import FocusSnapshot
@@ -37,13 +37,24 @@ class FrameAnalyser(Protocol):
 AnalyserFactory = Callable[[Codec], FrameAnalyser]
 
 
-class PipelineEvents(Protocol):
-    """What a pipeline tells its peer; on the analysis thread, so each must only pass it on."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the frames of one turn."""
 
-    def updated(self, snapshot: FocusSnapshot, text: str, record: FocusRecord | None) -> None: ...
-    def keyframe_needed(self) -> None: ...
-    def pace_changed(self, fps: float) -> None: ...
-    def broken(self) -> None: ...
+    snapshot: FocusSnapshot | None = None
+    """None where no frame was observed."""
+    rtp_timestamp: int = 0
+    """Of the frame that was observed."""
+    arrived: float = 0.0
+    """Monotonic clock, seconds: when that frame's last packet came."""
+    record: FocusRecord | None = None
+    """To be stored; made once a second."""
+    keyframe_needed: bool = False
+    """Nothing but a keyframe can be decoded now."""
+    wanted_fps: float | None = None
+    """How many frames a second are worth sending from now on; None where that has not changed."""
+    broken: bool = False
+    """The analysis failed too often: give the peer up."""
 
 
 class Pipeline:
@@ -55,34 +66,29 @@ class Pipeline:
         make_analyser: AnalyserFactory,
         session: FocusSession,
         pace: AnalysisPace,
-        events: PipelineEvents,
     ) -> None:
         self._codec = codec
         self._make_analyser = make_analyser
         self._analyser: FrameAnalyser | None = None
         self._session = session
         self._pace = pace
-        self._events = events
         self._wanted_fps = pace.wanted_fps
         self._recorded = 0.0
         self._failures = 0
         self._calibrating = False
 
-    def process(self, frames: list[EncodedFrame]) -> None:
+    def process(self, frames: list[EncodedFrame]) -> Outcome | None:
         try:
-            self._process(frames)
+            outcome = self._process(frames)
         except DecodeFailed:
-            self._events.keyframe_needed()
+            return Outcome(keyframe_needed=True)
         except Exception:
             logger.exception("an analysis failed; its analyser is replaced")
             self._failures += 1
             self.close()
-            if self._failures >= MAX_FAILURES:
-                self._events.broken()
-            else:
-                self._events.keyframe_needed()
-        else:
-            self._failures = 0
+            return Outcome(broken=True) if self._failures >= MAX_FAILURES else Outcome(keyframe_needed=True)
+        self._failures = 0
+        return outcome
 
     def may_wait(self, frame: EncodedFrame) -> bool:
         """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second."""
@@ -93,26 +99,36 @@ class Pipeline:
             self._analyser.close()
             self._analyser = None
 
-    def _process(self, frames: list[EncodedFrame]) -> None:
+    def _process(self, frames: list[EncodedFrame]) -> Outcome | None:
         if self._analyser is None:
             # Here, off the event loop: it allocates a decoder.
             self._analyser = self._make_analyser(self._codec)
         self._calibrating = self._session.calibrating
         observation = self._analyser.analyse(frames, skip_if_still=self._may_skip(frames[-1]))
         if observation is None:
-            return
+            return None
         snapshot = self._session.observe(observation)
         self._pace.observed(snapshot)
-        now = time.monotonic()
-        record = None
-        if now - self._recorded >= RECORD_EVERY_S:
-            self._recorded = now
-            record = self._session.record()
-        shown = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
-        self._events.updated(snapshot, update_text(snapshot, shown.rtp_timestamp, 1000 * (now - shown.arrived)), record)
-        if self._pace.wanted_fps != self._wanted_fps:
-            self._wanted_fps = self._pace.wanted_fps
-            self._events.pace_changed(self._wanted_fps)
+        observed = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
+        return Outcome(
+            snapshot,
+            observed.rtp_timestamp,
+            observed.arrived,
+            record=self._record_if_due(time.monotonic()),
+            wanted_fps=self._changed_pace(),
+        )
+
+    def _record_if_due(self, now: float) -> FocusRecord | None:
+        if now - self._recorded < RECORD_EVERY_S:
+            return None
+        self._recorded = now
+        return self._session.record()
+
+    def _changed_pace(self) -> float | None:
+        if self._pace.wanted_fps == self._wanted_fps:
+            return None
+        self._wanted_fps = self._pace.wanted_fps
+        return self._wanted_fps
 
     def _may_skip(self, frame: EncodedFrame) -> bool:
         return self._pace.may_skip(frame.media_time_s) and not self._calibrating

@@ -5,8 +5,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from rtc_server.frame import EncodedFrame
 from rtc_server.token_bucket import TokenBucket
@@ -22,11 +23,15 @@ LOOKED_AT_BURST_S = 0.5
 logger = logging.getLogger(__name__)
 
 
-class FrameWork(Protocol):
+OutcomeT = TypeVar("OutcomeT")
+OutcomeT_co = TypeVar("OutcomeT_co", covariant=True)
+
+
+class FrameWork(Protocol[OutcomeT_co]):
     """What a lane does with frames. All of it on an analysis thread, one call at a time."""
 
-    def process(self, frames: list[EncodedFrame]) -> None:
-        """Take all frames that came since the last call, in order."""
+    def process(self, frames: list[EncodedFrame]) -> OutcomeT_co | None:
+        """Take all frames that came since the last call, in order. None: nothing came of them."""
 
     def may_wait(self, frame: EncodedFrame) -> bool:
         """Whether `frame` may be taken together with the next one. On the event loop.
@@ -38,15 +43,22 @@ class FrameWork(Protocol):
         """Nothing follows."""
 
 
-class Lane:
+class Lane(Generic[OutcomeT]):
     """One peer's way to the threads: at most one job in flight, which takes all that is pending.
 
     A frame that may wait does so for the next one, and no longer.
     """
 
-    def __init__(self, pool: "AnalysisPool", work: FrameWork, on_overflow: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: "AnalysisPool",
+        work: FrameWork[OutcomeT],
+        on_outcome: Callable[[OutcomeT], None],
+        on_overflow: Callable[[], None],
+    ) -> None:
         self._pool = pool
         self._work = work
+        self._on_outcome = on_outcome
         self._on_overflow = on_overflow
         self._lock = threading.Lock()
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
@@ -95,7 +107,7 @@ class Lane:
             if closing:
                 self._work.close()
             elif frames:
-                self._work.process(frames)
+                self._process(frames)
         except Exception:
             logger.exception("analysis failed")
         if closing:
@@ -105,6 +117,11 @@ class Lane:
             self._queued = False
             if self._pending or self._closing:
                 self._queue()
+
+    def _process(self, frames: list[EncodedFrame]) -> None:
+        outcome = self._work.process(frames)
+        if outcome is not None:
+            self._pool.post(partial(self._on_outcome, outcome))
 
     def _queue(self) -> None:
         if self._queued:
@@ -123,7 +140,7 @@ class AnalysisPool:
     def __init__(self, threads: int, looked_at_per_s: float = LOOKED_AT_PER_S) -> None:
         """looked_at_per_s: frames of one peer."""
         self.looked_at_per_s = looked_at_per_s
-        self.ready: SimpleQueue[Lane | None] = SimpleQueue()
+        self.ready: SimpleQueue[Lane[Any] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._posted: list[Callable[[], None]] = []
         self._post_lock = threading.Lock()
@@ -135,9 +152,12 @@ class AnalysisPool:
         for thread in self._threads:
             thread.start()
 
-    def lane(self, work: FrameWork, on_overflow: Callable[[], None]) -> Lane:
-        """`on_overflow` is called on the event loop, when frames were dropped and a keyframe is needed."""
-        return Lane(self, work, on_overflow)
+    def lane(
+        self, work: FrameWork[OutcomeT], on_outcome: Callable[[OutcomeT], None], on_overflow: Callable[[], None]
+    ) -> Lane[OutcomeT]:
+        """Both are called on the event loop: with what came of a turn, and when frames were dropped and a keyframe
+        is needed."""
+        return Lane(self, work, on_outcome, on_overflow)
 
     def post(self, callback: Callable[[], None]) -> None:
         """From a thread: run on the event loop. Callbacks that are posted close together share one wake-up."""
@@ -147,7 +167,7 @@ class AnalysisPool:
                 return
         self._loop.call_soon_threadsafe(self._run_posted)
 
-    def post_later(self, seconds: float, lane: Lane) -> None:
+    def post_later(self, seconds: float, lane: Lane[Any]) -> None:
         """From any thread: the lane's turn comes after so many seconds."""
 
         def wait() -> None:
@@ -177,4 +197,6 @@ class AnalysisPool:
     def _work(self, stopped: asyncio.Event) -> None:
         while (lane := self.ready.get()) is not None:
             lane.run()
+            # A thread that waits for its next lane keeps nobody's data.
+            del lane
         self.post(stopped.set)

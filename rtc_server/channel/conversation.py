@@ -21,7 +21,9 @@ from rtc_server.channel.messages import (
     TrackingStopped,
     metrics_of,
 )
+from rtc_server.channel.update_text import update_text
 from rtc_server.focus.state import FocusSnapshot
+from rtc_server.record import EndReason
 
 GREETING_WAIT_S = 0.25
 """From a client's first channel to the greeting on it: time to open `control` too."""
@@ -35,7 +37,7 @@ class ConversationEvents(Protocol):
     def calibrated(self) -> None:
         """The learner's screen is known anew: there is something to record."""
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason) -> None:
         """The learner stops, or the client says too much."""
 
 
@@ -53,7 +55,7 @@ class Conversation:
         self._session = session
         self._continued = continued
         self._events = events
-        self._channel = MetricsChannel(self._heard, lambda: events.end("failed"), now, messages_per_s)
+        self._channel = MetricsChannel(self._heard, lambda: events.end(EndReason.FAILED), now, messages_per_s)
         self._calibration = CalibrationDialogue(session, self._channel.tell)
         self._greeting: asyncio.TimerHandle | None = None
         self._greeted = False
@@ -71,9 +73,9 @@ class Conversation:
         """About once a second."""
         self._calibration.watch()
 
-    def update(self, snapshot: FocusSnapshot, text: str) -> None:
-        """text: the snapshot as a `tracking_update`."""
-        self._channel.update(text)
+    def update(self, snapshot: FocusSnapshot, rtp_timestamp: int = 0, server_ms: float = 0.0) -> None:
+        """Say what is known now. `rtp_timestamp` and `server_ms` are of the frame that led to it, if one did."""
+        self._channel.update(update_text(snapshot, rtp_timestamp, server_ms))
         if snapshot.second_person != self._second_person_told and self._channel.has_control:
             self._second_person_told = snapshot.second_person
             self._channel.tell(
@@ -84,7 +86,7 @@ class Conversation:
         if self._channel.has_control:
             self._channel.tell(FrameRateRequest(max_fps=fps))
 
-    def say_goodbye(self, reason: str, final: FocusSnapshot) -> None:
+    def say_goodbye(self, reason: EndReason, final: FocusSnapshot) -> None:
         if self._greeting is not None:
             self._greeting.cancel()
         self._channel.tell(
@@ -118,6 +120,6 @@ class Conversation:
             if self._session.paused:
                 self._events.resumed()
         elif isinstance(message, Stop):
-            self._events.end("stopped")
+            self._events.end(EndReason.STOPPED)
         elif self._calibration.heard(message):
             self._events.calibrated()

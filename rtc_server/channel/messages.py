@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rtc_server.focus.calibration import Quality
 from rtc_server.focus.state import FocusState, GazeDirection, Reason, Totals
+from rtc_server.record import EndReason
 
 VERSION: Literal[1] = 1
 MAX_MESSAGE_BYTES = 4096
@@ -85,8 +86,7 @@ class TrackingUpdate(Message):
 class TrackingStopped(Message):
     type: Literal["tracking_stopped"] = "tracking_stopped"
     focus_session_id: str
-    reason: str
-    """`stopped`, `replaced`, `silence`, `expired` (it has reached its age limit), `shutdown` or `failed`."""
+    reason: EndReason
     metrics: Metrics
     timestamp: datetime
 

@@ -11,6 +11,7 @@ class Policy:
 
     name: str
     version: int
+    """Goes up with every change of the rules that can change an answer, wherever in `focus/` it is."""
     gaze_yaw_limit_deg: float = 11.0
     """Half the width of what is looked at: a 14-inch screen (31 cm) at 70 cm spans ±12.5°, at the edges
     of which nobody reads for long. Wider screens need a calibration."""
@@ -30,9 +31,9 @@ class Policy:
         return f"{self.name}/{self.version}"
 
 
-READING = Policy("reading", 1)
-NOTE_TAKING = Policy("note_taking", 1, desk_allowance_s=20.0)
-VIDEO = Policy("video", 1, glance_s=2.0)
+READING = Policy("reading", 2)
+NOTE_TAKING = Policy("note_taking", 2, desk_allowance_s=20.0)
+VIDEO = Policy("video", 2, glance_s=2.0)
 """A film goes on while one looks away for a moment: its sound still reaches the learner."""
 
 POLICIES: Mapping[str, Policy] = MappingProxyType({p.name: p for p in (READING, NOTE_TAKING, VIDEO)})

@@ -25,9 +25,12 @@ class Room:
     """None: as many as there is room for."""
     per_address: int | None = None
 
-    def admit(self, newcomer: Occupant, others: Collection[Occupant]) -> None:
-        """others: without the peer that the newcomer replaces. Raises ServerFull, RateLimited."""
-        if len(others) >= self.total:
+    def admit(self, newcomer: Occupant, others: Collection[Occupant], making_way: int = 0) -> None:
+        """others: without the peer that the newcomer replaces. making_way: how many of them would go where it is full.
+
+        Raises ServerFull, RateLimited.
+        """
+        if len(others) - making_way >= self.total:
             raise ServerFull("The server is full. Try again later.", RETRY_AFTER_S)
         of_user = sum(other.learner.user_id == newcomer.learner.user_id for other in others)
         if self.per_user is not None and of_user >= self.per_user:

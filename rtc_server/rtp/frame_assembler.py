@@ -6,14 +6,13 @@ for too (PLI), and goes before all that waits as soon as it is whole. What leave
 or the frame after the one that left before.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtc_server.frame import Codec, EncodedFrame
+from rtc_server.frame import Codec
 from rtc_server.rtp.held_packets import HeldPackets, Packet
 from rtc_server.rtp.missing_packets import MissingPackets
 from rtc_server.rtp.packet import Payload, PayloadMalformed, parse_payload
-from rtc_server.rtp.partial_frame import PartialFrame
+from rtc_server.rtp.partial_frame import AssembledFrame, PartialFrame
 from rtc_server.rtp.sequence_numbers import MAX_JUMP, SequenceNumbers
 
 MAX_AGE_S = 0.5
@@ -46,10 +45,8 @@ class Feedback:
 class FrameAssembler:
     """One for each stream (SSRC)."""
 
-    def __init__(self, codec: Codec, media_time: Callable[[int, float], float]) -> None:
-        """`media_time` is given an RTP timestamp and a time of arrival, in the order of delivery."""
+    def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._media_time = media_time
         self._numbers = SequenceNumbers()
         self._cursor: int | None = None
         """The packet that continues the frame; None until a keyframe begins."""
@@ -74,7 +71,7 @@ class FrameAssembler:
         """The highest sequence number so far, extended by its cycles."""
         return self._numbers.highest
 
-    def push(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[EncodedFrame]:
+    def push(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[AssembledFrame]:
         """Take one packet; returns the frames that are complete by it, in order."""
         extended = self._place(sequence, now)
         if extended is None:
@@ -99,7 +96,7 @@ class FrameAssembler:
             self._give_up_frame()
         return self._drain(now)
 
-    def advance(self, now: float) -> list[EncodedFrame]:
+    def advance(self, now: float) -> list[AssembledFrame]:
         """Time has passed: gives up what has been missing for too long. Returns frames that this sets free."""
         if self._cursor is None:
             self._missing.forget_older(now - GIVE_UP_S)
@@ -189,8 +186,8 @@ class FrameAssembler:
 
     # -- frames
 
-    def _drain(self, now: float) -> list[EncodedFrame]:
-        complete: list[EncodedFrame] = []
+    def _drain(self, now: float) -> list[AssembledFrame]:
+        complete: list[AssembledFrame] = []
         while self._cursor is not None:
             packet = self._held.get(self._cursor)
             if packet is None:
@@ -208,12 +205,12 @@ class FrameAssembler:
                         self._finish_frame(complete, now)
         return complete
 
-    def _finish_frame(self, complete: list[EncodedFrame], now: float) -> None:
+    def _finish_frame(self, complete: list[AssembledFrame], now: float) -> None:
         decodable = self._frame.keyframe or not self._waiting_for_keyframe
         if not decodable or not self._frame.is_sound(now, MAX_AGE_S):
             self._give_up_frame()
             return
-        complete.append(self._frame.joined(self._codec, self._media_time))
+        complete.append(self._frame.joined())
         self._waiting_for_keyframe = False
         self._last_picture_id = self._frame.picture_id
         self._delivered = self._cursor or 0

@@ -1,10 +1,22 @@
 """The frame that is being put together. Pure."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.rtp.held_packets import Packet
 from rtc_server.rtp.packet import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledFrame:
+    """A whole frame, as it came."""
+
+    data: bytes
+    """One access unit: a VP8 frame, or H.264 in Annex B form."""
+    keyframe: bool
+    rtp_timestamp: int
+    """As sent: 32 bits, 90 kHz."""
+    arrived: float
+    """Monotonic clock, seconds: when its last packet came."""
 
 
 class PartialFrame:
@@ -36,17 +48,13 @@ class PartialFrame:
         packet, payload = self._parts[0]
         return payload.starts_frame and now - packet.arrived <= max_age_s
 
-    def joined(self, codec: Codec, media_time: Callable[[int, float], float]) -> EncodedFrame:
+    def joined(self) -> AssembledFrame:
         parts = self._parts
-        timestamp = parts[0][0].timestamp
-        arrived = max(packet.arrived for packet, _ in parts) if len(parts) > 1 else parts[0][0].arrived
-        return EncodedFrame(
+        return AssembledFrame(
             data=b"".join([payload.data for _, payload in parts]) if len(parts) > 1 else parts[0][1].data,
-            codec=codec,
             keyframe=self.keyframe,
-            rtp_timestamp=timestamp,
-            media_time_s=media_time(timestamp, arrived),
-            arrived=arrived,
+            rtp_timestamp=parts[0][0].timestamp,
+            arrived=max(packet.arrived for packet, _ in parts) if len(parts) > 1 else parts[0][0].arrived,
         )
 
     def clear(self) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.rtp.frame_assembler import FrameAssembler
-from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.media_clock import ConnectionClock
 from rtc_server.rtp.packet import parse_header
+from rtc_server.rtp.partial_frame import AssembledFrame
 from rtc_server.rtp.rtcp import (
     ReportBlock,
     maximum_bitrate,
@@ -38,7 +39,7 @@ class MediaReceiver:
     """Pure but for `send`: time comes in as an argument."""
 
     def __init__(
-        self, codec: Codec, payload_type: int, clock: MediaClock, send: Callable[[bytes], None], ssrc: int
+        self, codec: Codec, payload_type: int, clock: ConnectionClock, send: Callable[[bytes], None], ssrc: int
     ) -> None:
         """ssrc: our own, in what is sent."""
         self._codec = codec
@@ -71,7 +72,7 @@ class MediaReceiver:
         frames = stream.assembler.push(sequence, timestamp, marker, payload, now)
         if stream.assembler.needs_timer:
             self._give_feedback(stream, now)
-        return frames
+        return self._stamped(frames) if frames else []
 
     def rtcp(self, packet: bytes, now: float) -> None:
         """Take one decrypted compound packet."""
@@ -86,7 +87,7 @@ class MediaReceiver:
             return []
         frames = self._stream.assembler.advance(now)
         self._give_feedback(self._stream, now)
-        return frames
+        return self._stamped(frames)
 
     def request_keyframe(self, now: float) -> None:
         """The decoder lost its way, or this is the start."""
@@ -118,9 +119,22 @@ class MediaReceiver:
     def _switch(self, ssrc: int, sequence: int, now: float) -> _Stream | None:
         if self._stream is not None and now - self._stream.heard < STREAM_IDLE_S:
             return None
-        assembler = FrameAssembler(self._codec, self._clock.at)
+        assembler = FrameAssembler(self._codec)
         self._stream = _Stream(ssrc, assembler, first_sequence=sequence + 0x10000, heard=now)
         return self._stream
+
+    def _stamped(self, frames: list[AssembledFrame]) -> list[EncodedFrame]:
+        """With their media time; in the order of delivery, by which the clock goes on."""
+        return [
+            EncodedFrame(
+                data=frame.data,
+                keyframe=frame.keyframe,
+                rtp_timestamp=frame.rtp_timestamp,
+                media_time_s=self._clock.at(frame.rtp_timestamp, frame.arrived),
+                arrived=frame.arrived,
+            )
+            for frame in frames
+        ]
 
     def _give_feedback(self, stream: _Stream, now: float) -> None:
         feedback = stream.assembler.feedback(now)

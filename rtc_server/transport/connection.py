@@ -21,6 +21,7 @@ from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.transport.data_guard import guard_data
 from rtc_server.transport.datagram_gate import DatagramGate
+from rtc_server.transport.early_close import allow_early_close, end_consent
 from rtc_server.transport.handshake import log_failed_handshake, use_own_certificate
 from rtc_server.transport.ice_gathering import IceGathering, gather_with
 from rtc_server.transport.media_allowance import MediaAllowance, MediaLimits
@@ -156,6 +157,7 @@ class Connection:
         receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
         receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
+        allow_early_close(self._pc, self._dtls)
         log_failed_handshake(self._dtls)
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
@@ -181,6 +183,7 @@ class Connection:
             return
         if self._dtls._task is not None:
             self._dtls._task.cancel()
+        end_consent(self._dtls)
         for protocol in self._dtls.transport._connection._protocols:
             protocol.transport.abort()
 

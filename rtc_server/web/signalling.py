@@ -7,6 +7,7 @@ from aiohttp import web
 
 from rtc_server.errors import OfferMalformed
 from rtc_server.learner import Grant
+from rtc_server.record import EndReason
 from rtc_server.web.access.auth import TokenVerifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.request_rate import RequestRate
@@ -53,7 +54,7 @@ class Peers(Protocol):
         """Raises PeerUnknown, OfferMalformed, OfferUnacceptable (an ICE restart)."""
         ...
 
-    async def close_peer(self, peer_id: str, reason: str) -> None: ...
+    async def close_peer(self, peer_id: str, reason: EndReason) -> None: ...
 
     def peer(self, peer_id: str) -> LivePeer:
         """Raises PeerUnknown."""

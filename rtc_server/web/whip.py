@@ -9,6 +9,7 @@ import re
 from aiohttp import web
 
 from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
+from rtc_server.record import EndReason
 from rtc_server.web.access.request_rate import TRICKLE_COST
 from rtc_server.web.ice_servers import IceServers
 from rtc_server.web.server.requests import answer_options
@@ -59,7 +60,7 @@ class WhipEndpoint:
     async def _end(self, request: web.Request) -> web.Response:
         # If-Match is not looked at: RFC 9725 has it ignored where no ICE session is meant (4.3.1).
         peer_id, _ = await self._own_peer(request)
-        await self._peers.close_peer(peer_id, "stopped")
+        await self._peers.close_peer(peer_id, EndReason.STOPPED)
         return web.Response(status=200)
 
     async def _own_peer(self, request: web.Request, *, cost: float | None = None) -> tuple[str, LivePeer]:

@@ -11,7 +11,11 @@ from tests.peer.stand_ins import until
 
 
 def frame(number: int, *, keyframe: bool = False) -> EncodedFrame:
-    return EncodedFrame(b"", "vp8", keyframe, number, number / 15, 0.0)
+    return EncodedFrame(b"", keyframe, number, number / 15, 0.0)
+
+
+def ignored(outcome: object) -> None:
+    """What comes of it is of no interest here."""
 
 
 class Work:
@@ -59,7 +63,7 @@ async def queued_work_is_done(pool: AnalysisPool) -> None:
 async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -> None:
     work = Work()
     work.go.clear()
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     lane.put(frame(0))
     await until(work.began.is_set, "the first job has begun")
     for number in range(1, 6):
@@ -74,7 +78,7 @@ async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -
 async def test_a_frame_that_may_wait_is_taken_with_the_next_one(pool: AnalysisPool) -> None:
     work = Work()
     work.patient = True
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     for first in (0, 2):
         lane.put(frame(first))
         lane.put(frame(first + 1))
@@ -95,7 +99,7 @@ async def test_a_frame_that_may_wait_is_taken_with_the_next_one(pool: AnalysisPo
 async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> None:
     work, asked = Work(), []
     work.go.clear()
-    lane = pool.lane(work, lambda: asked.append(True))
+    lane = pool.lane(work, ignored, lambda: asked.append(True))
     lane.put(frame(0))
     await until(work.began.is_set, "the first job has begun")
     for number in range(1, MAX_PENDING + 5):
@@ -113,7 +117,7 @@ async def test_lanes_take_turns() -> None:
     pool = AnalysisPool(1)
     journal: list[str] = []
     works = {name: Work(journal, name) for name in ("a", "b", "c")}
-    lanes = {name: pool.lane(work, lambda: None) for name, work in works.items()}
+    lanes = {name: pool.lane(work, ignored, lambda: None) for name, work in works.items()}
     works["a"].go.clear()
     lanes["a"].put(frame(0))
     await until(works["a"].began.is_set, "the first job has begun")
@@ -132,7 +136,7 @@ async def test_lanes_take_turns() -> None:
 async def test_a_bug_in_one_lane_stops_no_thread(pool: AnalysisPool, caplog: pytest.LogCaptureFixture) -> None:
     bad, good = Work(), Work()
     bad.fail = True
-    lanes = [pool.lane(bad, lambda: None), pool.lane(good, lambda: None)]
+    lanes = [pool.lane(bad, ignored, lambda: None), pool.lane(good, ignored, lambda: None)]
     for number in range(4):
         lanes[0].put(frame(number))
         await until(lambda n=number: len(bad.batches) == n + 1, "it failed once more")
@@ -146,7 +150,7 @@ async def test_a_bug_in_one_lane_stops_no_thread(pool: AnalysisPool, caplog: pyt
 async def test_nothing_is_taken_after_closing() -> None:
     pool = AnalysisPool(1)
     work = Work()
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     await lane.close()
     lane.put(frame(0))
     await queued_work_is_done(pool)
@@ -159,7 +163,7 @@ async def test_nothing_is_taken_after_closing() -> None:
 async def test_closing_waits_for_the_job_in_flight(pool: AnalysisPool) -> None:
     work = Work()
     work.go.clear()
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     lane.put(frame(0))
     await until(work.began.is_set, "the job has begun")
     closing = asyncio.create_task(lane.close())
@@ -189,7 +193,7 @@ async def test_what_is_posted_runs_on_the_loop_in_order(pool: AnalysisPool) -> N
 async def test_a_fast_camera_takes_no_more_turns_than_its_own(looked_at_per_s: float) -> None:
     pool = AnalysisPool(1, looked_at_per_s)
     work = Work()
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     began = asyncio.get_running_loop().time()
     for number in range(25):
         lane.put(frame(number, keyframe=True))
@@ -203,7 +207,7 @@ async def test_a_fast_camera_takes_no_more_turns_than_its_own(looked_at_per_s: f
 
 async def test_a_turn_that_has_to_wait_takes_all_that_came_meanwhile(pool: AnalysisPool) -> None:
     work = Work()
-    lane = pool.lane(work, lambda: None)
+    lane = pool.lane(work, ignored, lambda: None)
     lane._turns._left = 0.0
     for number in range(5):
         lane.put(frame(number))
@@ -216,7 +220,7 @@ async def test_past_the_frames_that_are_decoded_only_a_keyframe_helps(
     pool: AnalysisPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work, asked = Work(), []
-    lane = pool.lane(work, lambda: asked.append(True))
+    lane = pool.lane(work, ignored, lambda: asked.append(True))
     monkeypatch.setattr(lane._frames, "take", lambda now: False)
     for number in range(3):
         lane.put(frame(number, keyframe=number == 1))

@@ -8,7 +8,7 @@ import pytest
 from rtc_server.settings import Settings
 
 SERVER = Path(__file__).parents[2] / "rtc_server"
-READERS = "".join(path.read_text() for path in [SERVER / "app.py", *SERVER.glob("commands/*.py")])
+READERS = "".join(path.read_text() for path in [*SERVER.glob("composition/*.py"), *SERVER.glob("commands/*.py")])
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rtc_server.analysis.observation_file import written
 
 from bench import hour
 from rtc_server.focus.measurement import measure
+from rtc_server.offline.observation_file import written
 from tests.focus.meshes import SCREEN, acted
 
 FRAMES = list(acted((3, SCREEN)))

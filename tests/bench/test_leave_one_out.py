@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.accuracy import main
+from bench.accuracy_page import page
 from bench.constants import constants, moved
 from bench.labels import Label, Subject, read_subjects
 from bench.leave_one_out import LabelledClip, leave_one_out, sensitivity
@@ -64,3 +65,21 @@ def test_kinds_are_scored_by_person(tmp_path: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "glasses               2 people    150 frames   100.0 final   100.0 live" in printed
     assert "far                   1 people     75 frames" in printed
+
+
+def test_the_page_tells_each_part_that_was_measured() -> None:
+    changes = {"false_changes_per_hour": 0.0, "live_false_changes_per_hour": 1.0}
+    delay = {"median": 0.2, "worst": 0.4, "n": 7}
+    shares = {"accuracy": 0.99, "balanced_accuracy": 0.98, "live_accuracy": 0.97}
+    score = {"frames": 100, "change_delay_s": delay, **shares, **changes}
+    report = {
+        "fps": 15.0, "policy": "reading/1", "overall": score, "kinds": {"dark_skin": {"people": 3, **score}},
+        "leave_one_out": {"overall": score, "people": {"p1": {"moved": {"decision.EVIDENCE": 1.3}, **score}}},
+        "reliability": [(90, 0.97, 0.98)],
+    }  # fmt: skip
+    written = page(report)
+    assert "**99.0 % stored** (balanced 98.0 %), **97.0 % live**" in written
+    assert "| dark skin | 3 | 100 | 99.0 % | 97.0 % |" in written
+    assert "| p1 | 100 | 99.0 % | 97.0 % | decision.EVIDENCE x1.3 |" in written
+    assert "| 90 | 0.97 | 0.98 |" in written
+    assert "What each constant matters" not in written

@@ -41,7 +41,7 @@ class CalibratingLearner:
     """A learner before a camera of 15 frames a second, and the page's end of the dialogue."""
 
     def __init__(self) -> None:
-        self.session = FocusSession(Learner(1, 1), "reading")
+        self.session = FocusSession(Learner(1, 1), "reading", Records())
         self.told: list[Message] = []
         self.dialogue = CalibrationDialogue(self.session, self.told.append)
         self.frames = 0

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
-from rtc_server.signalling.auth import mint_token
 
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
+from rtc_server.web.access.auth import mint_token
 from tests.e2e.conftest import PATIENCE_MS, DemoServer, OpenPage
 from tests.e2e.demo_page import start, stop
 from tests.e2e.server_process import running_server

@@ -1,4 +1,4 @@
-"""A sitter who does exactly as told: scikit-image's public-domain portrait, moved through its own mesh.
+"""A sitter who does exactly as told: a portrait, moved through its own mesh; scikit-image's public-domain one, or any.
 
 The portrait's mesh is turned in space, its lids and irises are shifted, and each triangle of the
 picture is painted where it comes to lie, far ones first. Behind and around the face, hair and room are
@@ -22,6 +22,8 @@ Rgb = NDArray[np.uint8]
 WIDTH, HEIGHT = 400, 300
 SCALE, SHIFT = 1.06, (-37.0, 16.0)
 """Of the portrait within the picture: the face is in its middle, as large as at 60 cm."""
+FACE_HEIGHT = 125.0
+"""Of any other portrait's face, in pixels: about as large."""
 
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
@@ -55,13 +57,18 @@ class Pose:
 class Sitter:
     """Made once, drawn many times."""
 
-    def __init__(self, landmarker: FaceLandmarker) -> None:
-        placed = np.array([[SCALE, 0, SHIFT[0]], [0, SCALE, SHIFT[1]]])
+    def __init__(self, landmarker: FaceLandmarker, portrait: Rgb | None = None) -> None:
+        """:raises ValueError: there is no face in the portrait."""
+        if portrait is None:
+            portrait, placed = skimage.data.astronaut(), np.array([[SCALE, 0, SHIFT[0]], [0, SCALE, SHIFT[1]]])
+        else:
+            placed = _placed(landmarker, portrait)
         self.picture: Rgb = cv2.warpAffine(
-            skimage.data.astronaut(), placed, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            portrait, placed, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         face = find_face(landmarker, self.picture)
-        assert face is not None
+        if face is None:
+            raise ValueError("There is no face in this portrait.")
         mesh = face.points.astype(np.float64) * (WIDTH, HEIGHT, WIDTH)
         self._middle = mesh[:468].mean(axis=0)
         oval = mesh[list(OVAL)]
@@ -98,6 +105,18 @@ class Sitter:
         source[cover < 0] = np.stack([x, y], axis=-1)[cover < 0]
         drawn: Rgb = cv2.remap(self.picture, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return drawn
+
+
+def _placed(landmarker: FaceLandmarker, portrait: Rgb) -> NDArray[np.float64]:
+    """How to scale and shift any portrait so that its face is as large as the usual one, in the middle: (2, 3)."""
+    face = find_face(landmarker, portrait)
+    if face is None:
+        raise ValueError("There is no face in this portrait.")
+    height, width = portrait.shape[:2]
+    mesh = face.points[:468, :2] * (width, height)
+    scale = FACE_HEIGHT / np.ptp(mesh[:, 1])
+    left, top = np.array((WIDTH / 2, HEIGHT / 2)) - scale * (mesh.min(axis=0) + mesh.max(axis=0)) / 2
+    return np.array([[scale, 0, left], [0, scale, top]])
 
 
 def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:

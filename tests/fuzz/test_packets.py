@@ -75,7 +75,7 @@ def sent_packet(draw: st.DrawFn) -> bytes:
 )
 def test_rtp_in_any_order_and_shape_is_survived(codec: Codec, packets: list[bytes], steps: list[float]) -> None:
     sent: list[bytes] = []
-    receiver = MediaReceiver(codec, 96, MediaClock(), sent.append, ssrc=1)
+    receiver = MediaReceiver(codec, 96, MediaClock().connection(), sent.append, ssrc=1)
     for packet, now in zip(packets, itertools.accumulate(steps), strict=False):
         receiver.rtp(packet, now)
         receiver.advance(now)
@@ -100,7 +100,7 @@ RTCP = [
 
 @fuzzed(st.lists(damaged_bytes([*RTCP, b"".join(RTCP)]), max_size=10), corpus=[RTCP])
 def test_rtcp_is_survived(packets: list[bytes]) -> None:
-    receiver = MediaReceiver("vp8", 96, MediaClock(), lambda packet: None, ssrc=1)
+    receiver = MediaReceiver("vp8", 96, MediaClock().connection(), lambda packet: None, ssrc=1)
     receiver.rtp(struct.pack("!BBHLL", 0x80, 96, 7, 9000, SSRC) + VP8_KEYFRAME, 0.0)
     for packet in packets:
         receiver.rtcp(packet, 1.0)

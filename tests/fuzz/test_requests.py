@@ -13,6 +13,7 @@ from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.learner import Grant
 from rtc_server.peer.peer import Peer, PeerServices
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.record import EndReason
 from rtc_server.transport.ice_gathering import IceGathering
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
@@ -130,7 +131,7 @@ class House:
 
         async def end_all() -> None:
             for peer_id in list(self.registry._peers):
-                await self.registry.close_peer(peer_id, "stopped")
+                await self.registry.close_peer(peer_id, EndReason.STOPPED)
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 while self.registry._tasks:
                     await asyncio.wait(self.registry._tasks)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/image"
 
@@ -62,3 +64,8 @@ def container() -> Iterator[Container]:
         yield Container(name, Path(buildah("mount", name)))
     finally:
         buildah("rm", name)
+        # The storage stays mounted upon itself, and the container at times too: `make clean` could not remove it.
+        mounted = [one.mountpoint for one in psutil.disk_partitions(all=True)]
+        left = [mountpoint for mountpoint in mounted if Path(mountpoint).is_relative_to(FOLDER)]
+        for mountpoint in sorted(left, reverse=True):
+            subprocess.run(["umount", mountpoint], check=True)

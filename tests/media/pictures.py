@@ -80,4 +80,4 @@ def _encoded(
             encoder.height, encoder.width = frame.height, frame.width
         frame.pts = index
         for packet in encoder.encode(frame):
-            yield EncodedFrame(bytes(packet), codec, packet.is_keyframe, index * 90_000 // fps, index / fps, 0.0)
+            yield EncodedFrame(bytes(packet), packet.is_keyframe, index * 90_000 // fps, index / fps, 0.0)

@@ -97,7 +97,7 @@ def test_a_clip_shows_what_the_same_bytes_show_live(tmp_path, pool):
     path = write(tmp_path / "clip.mkv", SITTING, every(67))
     with av.open(str(path)) as container:
         frames = [
-            EncodedFrame(bytes(packet), "vp8", packet.is_keyframe, 0, packet.pts / 1000, 0.0)
+            EncodedFrame(bytes(packet), packet.is_keyframe, 0, packet.pts / 1000, 0.0)
             for packet in container.demux(video=0)
             if packet.size
         ]

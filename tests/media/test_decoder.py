@@ -17,20 +17,25 @@ from tests.media.pictures import people, sent
 
 
 @pytest.fixture(scope="module", params=["vp8", "h264"])
-def stream(request):
-    return sent([people((left, 100)) for left in range(100, 180, 10)], request.param)
+def codec(request):
+    return request.param
 
 
-def test_each_frame_comes_out_with_the_packet_that_completes_it(stream):
-    decoder = Decoder(stream[0].codec)
+@pytest.fixture(scope="module")
+def stream(codec):
+    return sent([people((left, 100)) for left in range(100, 180, 10)], codec)
+
+
+def test_each_frame_comes_out_with_the_packet_that_completes_it(codec, stream):
+    decoder = Decoder(codec)
     frames = [decoder.decode(encoded) for encoded in stream]
     assert [(frame.width, frame.height) for frame in frames] == [(640, 480)] * len(stream)
     shown = frames[-1].to_ndarray(format="rgb24").astype(int)
     assert np.abs(shown - people((170, 100))).mean() < 8
 
 
-def test_nothing_is_decoded_before_a_keyframe(stream):
-    decoder = Decoder(stream[0].codec)
+def test_nothing_is_decoded_before_a_keyframe(codec, stream):
+    decoder = Decoder(codec)
     with pytest.raises(DecodeFailed):
         decoder.decode(stream[1])
     assert decoder.decode(stream[0])
@@ -38,8 +43,8 @@ def test_nothing_is_decoded_before_a_keyframe(stream):
 
 
 @pytest.mark.parametrize("rubbish", [b"\x00", b"rubbish" * 100, bytes(5000), b"\x00\x00\x00\x01\x67"])
-def test_after_rubbish_only_a_keyframe_helps(stream, rubbish):
-    decoder = Decoder(stream[0].codec)
+def test_after_rubbish_only_a_keyframe_helps(codec, stream, rubbish):
+    decoder = Decoder(codec)
     with pytest.raises(DecodeFailed):
         decoder.decode(dataclasses.replace(stream[0], data=rubbish))
     with pytest.raises(DecodeFailed):
@@ -80,7 +85,7 @@ def h264(profile: str, pixel_format: str, width: int, height: int, frames: int =
     for number in range(frames):
         picture.pts = number
         packets += encoder.encode(picture)
-    return [EncodedFrame(bytes(packet), "h264", packet.is_keyframe, 0, 0.0, 0.0) for packet in packets]
+    return [EncodedFrame(bytes(packet), packet.is_keyframe, 0, 0.0, 0.0) for packet in packets]
 
 
 OTHER_PROFILES = [

@@ -26,9 +26,6 @@ class Records:
         self.all.append(record)
         self._news.set()
 
-    async def settle(self, focus_session_id: str) -> None:
-        """Nothing to wait for."""
-
     @property
     def last(self) -> FocusRecord:
         return self.all[-1]

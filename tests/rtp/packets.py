@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rtc_server.frame import EncodedFrame
 from rtc_server.rtp.frame_assembler import FrameAssembler
+from rtc_server.rtp.partial_frame import AssembledFrame
 
 FRAME_S = 1 / 15
 KEYFRAMES_APART_S = 0.3
@@ -60,7 +60,7 @@ class Vp8Sender:
         return packet
 
 
-def push(assembler: FrameAssembler, packets: Sequence[Packet], now: float) -> list[EncodedFrame]:
+def push(assembler: FrameAssembler, packets: Sequence[Packet], now: float) -> list[AssembledFrame]:
     frames = []
     for packet in packets:
         frames += assembler.push(packet.sequence, packet.timestamp, packet.marker, packet.payload, now)
@@ -70,7 +70,7 @@ def push(assembler: FrameAssembler, packets: Sequence[Packet], now: float) -> li
 @dataclass
 class Delivery:
     at: float
-    frame: EncodedFrame
+    frame: AssembledFrame
 
 
 class Network:
@@ -88,7 +88,7 @@ class Network:
     ) -> None:
         """`fate`: for the n-th packet sent, the delays at which its copies arrive; none: it is lost."""
         self.sender = Vp8Sender()
-        self.assembler = FrameAssembler("vp8", lambda timestamp, arrived: arrived)
+        self.assembler = FrameAssembler("vp8")
         self.delivered: list[Delivery] = []
         self.keyframe_requests: list[float] = []
         self._fate = fate
@@ -135,7 +135,7 @@ class Network:
     def _tick(self, now: float) -> None:
         self._take(self.assembler.advance(now), now)
 
-    def _take(self, frames: list[EncodedFrame], now: float) -> None:
+    def _take(self, frames: list[AssembledFrame], now: float) -> None:
         self.delivered += [Delivery(now, frame) for frame in frames]
         feedback = self.assembler.feedback(now)
         if feedback is None:

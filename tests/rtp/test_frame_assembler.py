@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rtc_server.frame import EncodedFrame
 from rtc_server.rtp.frame_assembler import (
     GIVE_UP_S,
     KEYFRAME_REPEAT_S,
@@ -19,13 +18,14 @@ from rtc_server.rtp.frame_assembler import (
     FrameAssembler,
 )
 from rtc_server.rtp.missing_packets import MAX_REQUESTS
+from rtc_server.rtp.partial_frame import AssembledFrame
 from rtc_server.rtp.sequence_numbers import MAX_JUMP
 from tests.rtp.packets import FRAME_S, Frame, Network, Vp8Sender, push
 
 
 @pytest.fixture
 def assembler() -> FrameAssembler:
-    return FrameAssembler("vp8", lambda timestamp, arrived: arrived)
+    return FrameAssembler("vp8")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def started(assembler: FrameAssembler, sender: Vp8Sender, now: float = 0.0) -> N
     assert len(push(assembler, sender.frame(keyframe=True).packets, now)) == 1
 
 
-def contents(frames: list[EncodedFrame]) -> list[bytes]:
+def contents(frames: list[AssembledFrame]) -> list[bytes]:
     return [frame.data for frame in frames]
 
 
@@ -46,7 +46,7 @@ def test_a_frame_leaves_on_its_marker(assembler: FrameAssembler, sender: Vp8Send
     assert push(assembler, frame.packets[:2], 1.0) == []
     (whole,) = push(assembler, frame.packets[2:], 1.1)
     assert whole.data == frame.data
-    assert (whole.keyframe, whole.codec, whole.arrived) == (True, "vp8", 1.1)
+    assert (whole.keyframe, whole.arrived) == (True, 1.1)
     assert whole.rtp_timestamp == frame.packets[0].timestamp
     assert not assembler.needs_timer
 
@@ -455,10 +455,10 @@ def test_a_keyframe_after_a_black_out_is_the_one_that_is_used(assembler: FrameAs
 
 
 def test_h264_begins_with_parameters_and_goes_on_after_a_loss() -> None:
-    assembler = FrameAssembler("h264", lambda timestamp, arrived: arrived)
+    assembler = FrameAssembler("h264")
     start = b"\x00\x00\x00\x01"
 
-    def take(sequence: int, timestamp: int, payload: bytes, now: float, *, marker: bool) -> list[EncodedFrame]:
+    def take(sequence: int, timestamp: int, payload: bytes, now: float, *, marker: bool) -> list[AssembledFrame]:
         return assembler.push(sequence, timestamp, marker, payload, now)
 
     assert take(1, 0, b"\x41slice", 0.0, marker=True) == []

@@ -29,7 +29,7 @@ class Wire:
     def __init__(self) -> None:
         self.said: list[AnyRtcpPacket] = []
         self.receiver = MediaReceiver(
-            "vp8", 97, MediaClock(), lambda data: self.said.extend(RtcpPacket.parse(data)), ssrc=1
+            "vp8", 97, MediaClock().connection(), lambda data: self.said.extend(RtcpPacket.parse(data)), ssrc=1
         )
 
     def take(self, packet: Packet, now: float, *, ssrc: int = SSRC, payload_type: int = 97) -> list[EncodedFrame]:

@@ -15,6 +15,7 @@ from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.peer.peer import Peer
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.record import EndReason
 from rtc_server.sdp.offer import read_offer
 from rtc_server.transport import Connection, connection
 from rtc_server.transport.data_guard import (
@@ -153,7 +154,7 @@ async def test_messages_bundled_in_a_datagram_are_all_heard_at_once(
 
 async def test_who_bundles_without_measure_is_thrown_out(live: Live, records: Records) -> None:
     await send_bundled(live, 36 * [b"x"])
-    await until(lambda: live.peer.end_reason is not None, "the peer ends")
+    await until(lambda: live.peer.ending, "the peer ends")
 
 
 async def test_three_hundred_ssrcs_change_nothing(live: Live) -> None:
@@ -499,7 +500,7 @@ async def test_close_ends_even_where_aiortc_hangs(
 
     monkeypatch.setattr(pc, "close", hang)
     monkeypatch.setattr(connection, "CLOSE_DEADLINE_S", 0.05)
-    live.peer.end("stopped")
+    live.peer.end(EndReason.STOPPED)
     await until(lambda: len(registry) == 0, "it ended")
     assert (await records.ended())[0].end_reason == "stopped"
     assert all(protocol.transport.is_closing() for protocol in live.server_ice._protocols)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from rtc_server.errors import OfferMalformed, PeerUnknown
 from rtc_server.learner import Grant, Learner
+from rtc_server.record import EndReason
 from rtc_server.web.access.auth import mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.read_access import ReadAccess
@@ -77,7 +78,7 @@ class MemoryPeers:
         self._fail()
         self.fragments.append((peer_id, fragment))
 
-    async def close_peer(self, peer_id: str, reason: str) -> None:
+    async def close_peer(self, peer_id: str, reason: EndReason) -> None:
         self._fail()
         del self.live[peer_id]
         self.ended.append((peer_id, reason))
