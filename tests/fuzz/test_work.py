@@ -130,7 +130,7 @@ async def _associated(bundles: list[bytes]) -> None:
 )
 def test_an_rtcp_packet_buys_little_work(packet: bytes) -> None:
     work = Work()
-    receiver = MediaReceiver("vp8", 96, MediaClock(), work.sent, ssrc=1)
+    receiver = MediaReceiver("vp8", 96, MediaClock().connection(), work.sent, ssrc=1)
     receiver.rtp(struct.pack("!BBHLL", 0x80, 96, 7, 9000, SSRC) + VP8_KEYFRAME, 0.0)
     work.datagrams = 0
     with counted(work):
@@ -167,7 +167,7 @@ KEYFRAMES_FAR_APART = [
 )
 def test_an_rtp_packet_buys_little_work(codec: Codec, packets: list[bytes]) -> None:
     work = Work()
-    receiver = MediaReceiver(codec, 96, MediaClock(), work.sent, ssrc=1)
+    receiver = MediaReceiver(codec, 96, MediaClock().connection(), work.sent, ssrc=1)
     fixed, per_byte = RTP_COST
     allowed = RTP_AT_ONCE
     for number, packet in enumerate(packets):

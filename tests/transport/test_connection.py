@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
-from aiortc import rtcsctptransport
+from aiortc import RTCRtpReceiver, rtcsctptransport
 from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk, serialize_packet
 from aiortc.rtp import RtcpByePacket, RtcpRrPacket, RtpPacket
 
@@ -195,6 +195,16 @@ async def test_aiortc_starts_no_thread_and_no_task_for_media(live: Live) -> None
     receiver = live.peer._connection._pc.getReceivers()[0]
     assert receiver._RTCRtpReceiver__rtcp_task is None
     assert receiver._RTCRtpReceiver__decoder_thread is None
+
+
+async def test_aiortc_s_receiver_still_has_what_is_taken_from_it(live: Live) -> None:
+    """The names that the server sets would be new ones if upstream had renamed its own."""
+    names = ("_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__remote_bitrate_estimator")
+    receiver = live.peer._connection._pc.getReceivers()[0]
+    upstream = vars(RTCRtpReceiver("video", live.server_dtls))
+    for name in names:
+        assert upstream[name] is not None
+        assert vars(receiver)[name] is None
 
 
 async def test_no_public_stun_server_is_asked(live: Live) -> None:
