@@ -16,7 +16,6 @@ MODULES = {
         "test_encryption",
         "test_media_allowance",
         "test_retransmission_timer",
-        "test_usual_packets",
     ),
     *("test_pace", "test_pool", "test_pipeline", "test_messages", "test_data_channels", "test_deadlines"),
     # tokens, settings, rows, files

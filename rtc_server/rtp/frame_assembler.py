@@ -174,7 +174,8 @@ class FrameAssembler:
         highest = self._numbers.highest
         assert highest is not None
         if extended > highest:
-            self._missing.note(highest + 1, extended, now)
+            # One more than may be missing says enough.
+            self._missing.note(max(highest, extended - MAX_MISSING - 2) + 1, extended, now)
             self._numbers.highest = extended
         return extended > highest + 1
 

@@ -29,11 +29,11 @@ from rtc_server.transport.retransmission_timer import RetransmissionTimer
 from rtc_server.transport.send_datagram import send_datagram
 
 CLOSE_DEADLINE_S = 3.0
-"""aiortc closes in milliseconds, or hangs for ever (300 SSRCs did that): a shutdown waits no longer."""
+"""aiortc's close takes milliseconds, or hangs for ever where one of its tasks died."""
 FLUSH_DEADLINE_S = 0.3
-"""A goodbye that was not acknowledged by then, after a round trip or two, finds nobody."""
+"""For the last message: one retransmission on an ordinary way. A client that is gone holds up no shutdown."""
 FLUSH_STEP_S = 0.01
-"""Nothing tells when the queue is empty; a round trip on a good line takes about so long."""
+"""SCTP tells nobody that its queue is empty: it is looked at so often."""
 
 logger = logging.getLogger(__name__)
 

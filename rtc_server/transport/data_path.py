@@ -1,7 +1,6 @@
 """A short way for data-channel messages, there and back: the same SCTP and DTLS, without a task for each.
 
-Updates and their acknowledgements, which are nearly all there is, have a way of their own (`usual_packets`). All else
-takes aiortc's; its coroutines never wait for anything on it, and are run to their end in one go.
+It is aiortc's own way: its coroutines never wait for anything on it, and are run to their end in one go.
 """
 
 from collections.abc import Coroutine
@@ -13,7 +12,6 @@ from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, WEBRTC_STRING, RTCSctpT
 from OpenSSL import SSL
 
 from rtc_server.transport.encryption import unseal
-from rtc_server.transport.usual_packets import acknowledge, send_message
 
 MAX_ON_ITS_WAY_BYTES = 16 * 1024
 """Of updates, which are not sent again and come no faster for it: a second and a half of them. SCTP's own window
@@ -54,8 +52,7 @@ def receive_record(dtls: RTCDtlsTransport, datagram: bytes) -> bool:
         run_to_end(dtls._write_ssl())
     elif isinstance(sctp, RTCSctpTransport):
         for packet in packets:
-            if not acknowledge(sctp, packet):
-                run_to_end(sctp._handle_data(packet))
+            run_to_end(sctp._handle_data(packet))
     return True
 
 
@@ -75,10 +72,10 @@ class ChannelSender:
 
         Raises ConnectionError where the connection has ended.
         """
-        sctp = self._sctp
+        sctp, window = self._sctp, self._sctp._cwnd
         message = text.encode()
-        short = not self._ordered and len(message) <= USERDATA_MAX_LENGTH and sctp._forward_tsn_chunk is None
-        room = MAX_ON_ITS_WAY_BYTES if short and self._max_retransmits == 0 else sctp._cwnd
+        passing = not self._ordered and self._max_retransmits == 0 and len(message) <= USERDATA_MAX_LENGTH
+        room = MAX_ON_ITS_WAY_BYTES if passing else window
         if (
             sctp._association_state is not RTCSctpTransport.State.ESTABLISHED
             or sctp._data_channel_queue
@@ -86,9 +83,8 @@ class ChannelSender:
             or sctp._flight_size >= room
         ):
             return False
-        if short:
-            send_message(sctp, self._stream_id, message, self._max_retransmits)
-        else:
+        sctp._cwnd = max(room, window)
+        try:
             run_to_end(
                 sctp._send(
                     *(self._stream_id, WEBRTC_STRING, message),
@@ -96,4 +92,6 @@ class ChannelSender:
                     ordered=self._ordered,
                 )
             )
+        finally:
+            sctp._cwnd = window
         return True

@@ -20,22 +20,24 @@ from rtc_server.transport.encryption import decrypt
 from rtc_server.transport.media_allowance import MediaAllowance, MediaLimits
 
 MAX_DATAGRAM_BYTES = 1500
+"""Of an Ethernet frame, and of the buffers of pylibsrtp and aiortc."""
 MAX_SSRCS = 8
 """Of RTP and RTCP together. libsrtp keeps state for each; aiortc's RTCP task dies of 300."""
 MAX_REMOTE_CANDIDATES = 32
 """Addresses from which a client has proved that it knows the password; the newest are kept."""
 MAX_QUEUED = 64
-"""DTLS datagrams that wait for aiortc."""
+"""DTLS datagrams that wait for aiortc, until its handshake is done: several flights of it."""
 
-# A second, and at once, of what the client itself may send beside its media; the rest is dropped unread. A
-# handshake, checks and what is said on the channels are a few dozen.
+# How many a second, and how many at once, a client may send beside its media; the rest is dropped unread.
 DTLS_PER_S, DTLS_BURST = 100.0, 400.0
+"""15 acknowledgements and five messages a second. The burst is what waited in a network that stalled."""
 STUN_PER_S, STUN_BURST = 50.0, 100.0
+"""A check every few seconds; while it connects, one every 20 to 50 ms for each pair of addresses."""
 ADDRESSES_PER_S, ADDRESSES_BURST = 5.0, 64.0
 """New addresses of a client's. Each is sent eight packets at most, an answer and our own check, and may be somebody
 else's: the client writes into its datagrams what it likes."""
 STRANGE_PER_S, STRANGE_BURST = 50.0, 50.0
-"""Media with a right SSRC from an address that is not known yet."""
+"""Media with a right SSRC from an address that is not known yet: a camera's rate, until its check has come."""
 
 _BINDING_REQUEST = b"\x00\x01"
 _BINDING_RESPONSES = (b"\x01\x01", b"\x01\x11")

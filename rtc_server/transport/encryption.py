@@ -24,16 +24,6 @@ class TooManyRecords(ConnectionError):
     """A client bundles more messages in a datagram than anybody does who means well."""
 
 
-def seal(connection: SSL.Connection, message: bytes) -> bytes:
-    """`message` as a DTLS record, behind whatever else OpenSSL has to say to the client. Raises SSL.Error."""
-    written = lib.SSL_write(connection._ssl, message, len(message))
-    if written <= 0:
-        connection._raise_ssl_error(connection._ssl, written)
-    record = no_zero_allocator(_BUFFER, MAX_RECORD_BYTES)
-    size = lib.BIO_read(connection._from_ssl, record, MAX_RECORD_BYTES)
-    return bytes(ffi.buffer(record)[: max(size, 0)])
-
-
 def unseal(connection: SSL.Connection, datagram: bytes) -> list[bytes]:
     """The messages in a DTLS datagram, in order; none where it is out of order or forged, which DTLS drops.
 

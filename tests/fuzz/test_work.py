@@ -6,7 +6,6 @@ import struct
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from aioice import Connection
 from aiortc import RTCSctpTransport
 from aiortc.rtcsctptransport import crc32c
@@ -16,7 +15,6 @@ from hypothesis import target
 from rtc_server.frame import Codec
 from rtc_server.rtp.media_clock import MediaClock
 from rtc_server.rtp.receiver import MediaReceiver
-from rtc_server.transport import usual_packets
 from rtc_server.transport.data_guard import guard_data
 from rtc_server.transport.datagram_gate import DatagramGate
 from tests.fuzz.doors import fuzzed
@@ -82,9 +80,7 @@ FULL = [400 * EMPTY_CHUNKS[0], MANY_PARAMETERS, WIDE_GAPS, MANY_STREAMS, MANY_DU
 
 @fuzzed(st.lists(sctp_bundle, max_size=5), corpus=[[chunks[:MAX_PACKET_BYTES]] for chunks in FULL])
 def test_an_sctp_packet_buys_little_work(bundles: list[bytes]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(usual_packets, "seal", lambda _, packet: packet)
-        asyncio.run(_associated(bundles))
+    asyncio.run(_associated(bundles))
 
 
 async def _associated(bundles: list[bytes]) -> None:
@@ -134,7 +130,7 @@ async def _associated(bundles: list[bytes]) -> None:
 )
 def test_an_rtcp_packet_buys_little_work(packet: bytes) -> None:
     work = Work()
-    receiver = MediaReceiver("vp8", 96, MediaClock(), work.sent)
+    receiver = MediaReceiver("vp8", 96, MediaClock().connection(), work.sent, ssrc=1)
     receiver.rtp(struct.pack("!BBHLL", 0x80, 96, 7, 9000, SSRC) + VP8_KEYFRAME, 0.0)
     work.datagrams = 0
     with counted(work):
@@ -153,16 +149,25 @@ WITHOUT_KEYFRAME = [
     struct.pack("!BBHLL", 0x80, 96, 16 * number, 9000 + number, SSRC) + b"\x10\x01" for number in range(300)
 ]
 """Fifteen are missing before each."""
+KEYFRAMES_FAR_APART = [
+    struct.pack("!BBHLL", 0x80, 224, 900 * number & 0xFFFF, 9000 * number, SSRC) + VP8_KEYFRAME for number in range(60)
+]
+"""Each is whole, and hundreds are missing before it."""
 
 
 @fuzzed(
     st.sampled_from(["vp8", "h264"]),
     st.lists(sent_packet(), max_size=30),
-    corpus=[("h264", [SMALL_UNITS]), ("vp8", KEYFRAMES_BEHIND_A_GAP), ("vp8", WITHOUT_KEYFRAME)],
+    corpus=[
+        ("h264", [SMALL_UNITS]),
+        ("vp8", KEYFRAMES_BEHIND_A_GAP),
+        ("vp8", WITHOUT_KEYFRAME),
+        ("vp8", KEYFRAMES_FAR_APART),
+    ],
 )
 def test_an_rtp_packet_buys_little_work(codec: Codec, packets: list[bytes]) -> None:
     work = Work()
-    receiver = MediaReceiver(codec, 96, MediaClock(), work.sent)
+    receiver = MediaReceiver(codec, 96, MediaClock().connection(), work.sent, ssrc=1)
     fixed, per_byte = RTP_COST
     allowed = RTP_AT_ONCE
     for number, packet in enumerate(packets):
@@ -201,7 +206,7 @@ async def _checked(datagrams: list[bytes]) -> None:
         dtls: Any = Handshaking()
         failures: list[Exception] = []
         gate = DatagramGate(protocol, ice, dtls, work.sent, work.sent, failures.append)
-        real, protocol.transport = protocol.transport, SimpleNamespace(sendto=work.sent)
+        real, protocol.transport = protocol.transport, SimpleNamespace(sendto=work.sent, ssrc=1)
         worst: list[float] = []
         for number, datagram in enumerate(datagrams):
             work.bytecodes = work.datagrams = 0

@@ -6,7 +6,7 @@ from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate
 from aiortc.rtp import RtcpByePacket, RtpPacket
 from OpenSSL import SSL
 
-from rtc_server.transport.encryption import MAX_RECORD_BYTES, MAX_RECORDS, TooManyRecords, decrypt, seal, unseal
+from rtc_server.transport.encryption import MAX_RECORD_BYTES, MAX_RECORDS, TooManyRecords, decrypt, unseal
 
 
 @pytest.fixture
@@ -33,6 +33,12 @@ def shake_hands(server: SSL.Connection, client: SSL.Connection) -> None:
             _carry(end, other)
 
 
+def seal(end: SSL.Connection, message: bytes) -> bytes:
+    """The message as a DTLS record."""
+    end.send(message)
+    return end.bio_read(MAX_RECORD_BYTES)
+
+
 def _carry(end: SSL.Connection, other: SSL.Connection) -> None:
     while True:
         try:
@@ -45,10 +51,6 @@ def _carry(end: SSL.Connection, other: SSL.Connection) -> None:
 def test_messages_pass_both_ways(ends: tuple[SSL.Connection, SSL.Connection], message: bytes) -> None:
     for end, other in (ends, ends[::-1]):
         assert unseal(other, seal(end, message)) == [message]
-        end.send(message)
-        assert unseal(other, end.bio_read(MAX_RECORD_BYTES)) == [message]
-        other.bio_write(seal(end, message))
-        assert other.recv(MAX_RECORD_BYTES) == message
 
 
 def test_a_datagram_of_several_records_is_read_to_its_end(ends: tuple[SSL.Connection, SSL.Connection]) -> None:
@@ -81,12 +83,6 @@ def test_a_goodbye_is_heard(ends: tuple[SSL.Connection, SSL.Connection]) -> None
     end.shutdown()
     with pytest.raises(SSL.ZeroReturnError):
         unseal(other, end.bio_read(MAX_RECORD_BYTES))
-
-
-def test_nothing_is_said_after_a_goodbye(ends: tuple[SSL.Connection, SSL.Connection]) -> None:
-    ends[0].shutdown()
-    with pytest.raises(SSL.Error):
-        seal(ends[0], b"too late")
 
 
 @pytest.fixture
