@@ -21,7 +21,7 @@ from bench.labels import Label, read_subjects, read_truth
 from bench.leave_one_out import LabelledClip, curve, leave_one_out, sensitivity
 from bench.observations import observations
 from bench.scoring import Score, score, total
-from rtc_server.focus.policy import POLICIES
+from rtc_server.focus.policy import POLICIES, Policy
 from rtc_server.focus.state import Reason
 from rtc_server.offline.analysis import analyse
 
@@ -42,6 +42,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--size", type=_size, help="shrink to fit into WIDTHxHEIGHT first")
     parser.add_argument("--vp8", metavar="RATE", type=_bit_rate, help="send through VP8 at so many bit/s first (250k)")
     parser.add_argument("--adaptive", action="store_true", help="skip still pictures, as a server does by default")
+    parser.add_argument("--chromium", action="store_true", help="play each clip through Chromium and a server")
+    parser.add_argument("--only", metavar="TEXT", help="clips whose name holds this")
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading")
     parser.add_argument("--write", action="store_true", help="put the results into docs/accuracy.md")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
@@ -62,27 +64,20 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> dict[str, Any]:
-    conditions = Conditions(arguments.fps, arguments.size, arguments.vp8, arguments.adaptive)
     policy = POLICIES[arguments.policy]
-    subjects = read_subjects(arguments.by) if arguments.by else {}
-    scores: dict[str, Score] = {}
-    clips: list[LabelledClip] = []
-    for name in tqdm(sorted(truth), file=sys.stderr, unit="clip", leave=False, disable=None):
-        path = arguments.clips / name
-        if arguments.adaptive:
-            scores[name] = score(analyse_degraded(path, conditions, policy), truth[name])
-            continue
-        seen = observations(path, conditions, arguments.observations)
-        scores[name] = score(analyse(seen, policy), truth[name])
-        subject = subjects.get(name)
-        clips.append(LabelledClip(name, subject.person if subject else "", seen, tuple(truth[name])))
+    names = sorted(name for name in truth if (arguments.only or "") in name)
+    if arguments.chromium:
+        scores, clips = _through_chromium(arguments, names, truth, policy), []
+    else:
+        scores, clips = _scored(arguments, names, truth, policy)
     overall = total(scores.values())
     report: dict[str, Any] = {
         "bench": "accuracy",
         "fps": arguments.fps,
         "size": arguments.size and "x".join(map(str, arguments.size)),
         "vp8_bit_rate": arguments.vp8,
-        "adaptive": arguments.adaptive,
+        "adaptive": arguments.adaptive or arguments.chromium,
+        "chromium": arguments.chromium,
         "policy": str(policy),
         "overall": overall.report(),
         "mean_abs_focused_time_error_s": round(statistics.fmean(abs(s.focused_error_s) for s in scores.values()), 3),
@@ -90,7 +85,7 @@ def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> 
         "reliability": [[count, round(said, 3), round(right, 3)] for count, said, right in overall.reliability()],
         "clips": {name: one.report() for name, one in scores.items()},
     }
-    if subjects:
+    if arguments.by:
         report["kinds"] = {
             kind: {"people": people, **one.report()} for kind, (people, one) in _by_kind(scores, arguments.by).items()
         }
@@ -101,6 +96,35 @@ def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> 
     if arguments.curve:
         report["curve"] = curve(clips, policy)
     return report
+
+
+def _scored(
+    arguments: argparse.Namespace, names: Sequence[str], truth: Mapping[str, list[Label]], policy: Policy
+) -> tuple[dict[str, Score], list[LabelledClip]]:
+    """And the clips themselves, to judge them again, where none of their pictures was skipped."""
+    conditions = Conditions(arguments.fps, arguments.size, arguments.vp8, arguments.adaptive)
+    subjects = read_subjects(arguments.by) if arguments.by else {}
+    scores: dict[str, Score] = {}
+    clips: list[LabelledClip] = []
+    for name in tqdm(names, file=sys.stderr, unit="clip", leave=False, disable=None):
+        path = arguments.clips / name
+        if arguments.adaptive:
+            scores[name] = score(analyse_degraded(path, conditions, policy), truth[name])
+            continue
+        seen = observations(path, conditions, arguments.observations)
+        scores[name] = score(analyse(seen, policy), truth[name])
+        subject = subjects.get(name)
+        clips.append(LabelledClip(name, subject.person if subject else "", seen, tuple(truth[name])))
+    return scores, clips
+
+
+def _through_chromium(
+    arguments: argparse.Namespace, names: Sequence[str], truth: Mapping[str, list[Label]], policy: Policy
+) -> dict[str, Score]:
+    from bench.through_chromium import analyses  # a browser is needed for this alone
+
+    played = analyses((arguments.clips / name for name in names), policy)
+    return {name: score(played[arguments.clips / name], truth[name]) for name in names}
 
 
 def _by_kind(scores: Mapping[str, Score], path: Path) -> dict[str, tuple[int, Score]]:

@@ -157,9 +157,10 @@ class Decision:
         return Span(since_s, until_s, *kind)
 
     def _soonest_s(self, kind: Kind) -> float:
-        """A dwell above that of closed eyes is no doubt but a rule: what is forgiven is not told either."""
+        """A dwell above that of closed eyes is no doubt but a rule: what is forgiven is not told either. And a picture
+        that cannot be judged for a moment is no news."""
         dwell_s = self._dwell_s(kind)
-        if dwell_s > CLOSURE_S:
+        if dwell_s > CLOSURE_S or kind[0] is FocusState.UNKNOWN:
             return dwell_s
         return LONG_CLOSURE_S if kind[1] is Reason.EYES_CLOSED else SOONEST_SHARE * dwell_s
 

@@ -19,6 +19,8 @@ from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirect
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
+NO_FACE_LOG_ODDS = 2.5
+"""One picture without a face: in one of thirteen a hand or a fast turn has hidden it from the mesh."""
 INERTIA_LOG_ODDS = 2.0
 """For what is said, against a frame that denies it: one frame that is 7 to 1 against it leaves even odds (measured)."""
 MOST_SURE = 0.99
@@ -185,7 +187,7 @@ class FocusTracker:
         if flaw is not None:
             return Judgement(FocusState.UNKNOWN, flaw, MAX_LOG_ODDS)
         if face is None or openness is None:
-            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, MAX_LOG_ODDS)
+            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, NO_FACE_LOG_ODDS)
         return judge_face(face, openness, self._neutral, self._limits, self._gaze_noise)
 
     def _learn(

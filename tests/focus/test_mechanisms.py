@@ -11,7 +11,7 @@ import pytest
 from rtc_server.focus.policy import READING, VIDEO, Policy
 from rtc_server.focus.state import FocusSnapshot, FocusState, Reason
 from rtc_server.focus.tracker import FocusTracker
-from tests.focus.meshes import CLOSED, DESK, LEFT, RIGHT, SCREEN, TURNED, Look, Shown, acted, seen
+from tests.focus.meshes import CLEAR, CLOSED, DESK, LEFT, RIGHT, SCREEN, TURNED, Look, Shown, acted, seen
 
 FPS = 15.0
 FRAME_S = 1 / FPS
@@ -165,7 +165,7 @@ def test_no_blink_is_told_with_a_head_held_low_either(head_pitch: float) -> None
 
 @pytest.mark.parametrize(
     ("look", "at_most_s"),
-    [(TURNED, 0.15), (RIGHT, 0.15), (LEFT, 0.15), ((), 0.15), (DESK, 0.5), (CLOSED, 0.65)],
+    [(TURNED, 0.15), (RIGHT, 0.15), (LEFT, 0.15), ((), 0.22), (DESK, 0.5), (CLOSED, 0.65)],
     ids=["turned", "right", "left", "gone", "desk", "closed"],
 )
 def test_a_clear_change_is_told_at_once_and_one_that_a_blink_could_be_once_it_could_not(
@@ -177,6 +177,17 @@ def test_a_clear_change_is_told_at_once_and_one_that_a_blink_could_be_once_it_co
     back = told_after((5, SCREEN), (2, look), (2, SCREEN))
     assert back is not None
     assert back <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.15, ()), (0.35, replace(CLEAR, contrast=1.0))],
+    ids=["lost by the mesh", "unclear picture"],
+)
+def test_what_the_mesh_or_the_camera_loses_for_a_moment_is_not_told(seconds: float, shown: Shown) -> None:
+    tracker = FocusTracker()
+    said = {tracker.observe(observation).state for observation in acted((3, SCREEN), (seconds, shown), (3, SCREEN))}
+    assert said == {FocusState.FOCUSED}
 
 
 def test_a_gaze_near_the_line_takes_longer_than_a_clear_one() -> None:
