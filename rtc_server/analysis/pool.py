@@ -183,7 +183,7 @@ class AnalysisPool:
         for stopped in self._stopped:
             await stopped.wait()
         for thread in self._threads:
-            # It has said its last word: this takes microseconds.
+            # It has left its loop: this takes microseconds.
             thread.join()
 
     def _run_posted(self) -> None:

@@ -50,7 +50,7 @@ class SessionEvent(Enum):
     CONNECTED = auto()
     """Its holder has connected."""
     LOST = auto()
-    """Its holder ends without a word from the learner."""
+    """Its holder's connection broke, or went silent: the learner did not end it."""
     ENDED = auto()
     """The learner, a newer FocusSession, a deadline or the server ends it."""
 

@@ -32,7 +32,7 @@ class CalibrationDialogue:
         self._drift_told = False
 
     def heard(self, message: CalibrationMessage) -> bool:
-        """True where the learner's screen is known anew, and so there is something to record."""
+        """True where a calibration was accepted, so that there is something to store."""
         if isinstance(message, CalibrationStart):
             self._begin()
         elif isinstance(message, CalibrationCancel):
@@ -46,7 +46,7 @@ class CalibrationDialogue:
         return False
 
     def cancel(self) -> None:
-        """The learner does something else; what was seen so far counts for nothing."""
+        """The calibration is broken off; what was seen of it is forgotten."""
         if self._points is not None:
             self._points = None
             self._session.cancel_calibration()

@@ -30,7 +30,7 @@ GREETING_WAIT_S = 0.25
 
 
 class ConversationEvents(Protocol):
-    """What a client's words mean for its peer."""
+    """What a client's messages lead to, at its peer."""
 
     @property
     def ending(self) -> bool:
@@ -40,7 +40,7 @@ class ConversationEvents(Protocol):
     def paused(self) -> None: ...
     def resumed(self) -> None: ...
     def calibrated(self) -> None:
-        """The learner's screen is known anew: there is something to record."""
+        """A calibration was accepted: there is something to store."""
 
     def end(self, reason: EndReason) -> None:
         """The learner stops, or the client says too much."""
