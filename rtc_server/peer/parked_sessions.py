@@ -15,6 +15,9 @@ class ParkedSessions:
         self._window_s = window_s
         self._waiting: dict[str, tuple[FocusSession, asyncio.TimerHandle]] = {}
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def park(self, session: FocusSession) -> None:
         expiry = asyncio.get_running_loop().call_later(self._window_s, self._expire, session.id)
         self._waiting[session.id] = session, expiry
