@@ -70,7 +70,7 @@ def make_application(
             *WhipEndpoint(signalling, registry, ice_servers).routes(),
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
-            *FocusSessionsEndpoint(read_access, store.reader).routes(),
+            *FocusSessionsEndpoint(read_access, store.reader, store.writer).routes(),
             *health_routes(lambda: store.writer.spool_fails),
             *page_routes(folder("static")),
         ]

@@ -1,5 +1,6 @@
 """GET /focus-sessions/{id}: what is stored of a FocusSession, for its learner or the module's teacher."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
@@ -7,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from rtc_server.errors import FocusSessionUnknown, MalformedRequest, NotAllowed
+from rtc_server.errors import FocusSessionUnknown, MalformedRequest, NotAllowed, StoreUnavailable
 from rtc_server.learner import Grant, Learner
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 from rtc_server.web.access.read_access import ReadAccess
@@ -25,10 +26,17 @@ class StoredSessions(Protocol):
         ...
 
 
+class Saves(Protocol):
+    async def settle(self, focus_session_id: str) -> None:
+        """Returns once the newest record of that session is stored. Raises StoreUnavailable."""
+        ...
+
+
 class FocusSessionsEndpoint:
-    def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions) -> None:
+    def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions, saves: Saves) -> None:
         self._reads = reads
         self._stored_sessions = stored_sessions
+        self._saves = saves
 
     def routes(self) -> list[web.RouteDef]:
         path = "/focus-sessions/{focus_session_id}"
@@ -38,6 +46,9 @@ class FocusSessionsEndpoint:
         async with self._reads.admitted(request) as grant:
             focus_session_id = _identifier(request.match_info["focus_session_id"])
             after = _spans_after(request.query.get("spans_after"))
+            # Who has just stopped asks at once. What cannot be saved now is answered as it was before.
+            with suppress(StoreUnavailable):
+                await self._saves.settle(focus_session_id)
             stored = await self._stored_sessions.stored_session(
                 focus_session_id, spans_after=after, max_spans=SPANS_IN_ONE_ANSWER
             )

@@ -12,9 +12,6 @@ const SILENCE_MS = 2_000;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
-/** A row is usually there at once; a busy database has some seconds. Doubling makes that seven requests, not forty. */
-const FIRST_STORED_WAIT_MS = 100;
-const STORED_WITHIN_MS = 15_000;
 
 /**
  * Sends a learner's camera to the server, and says what the server answers. One client is for one run, from `start` to
@@ -156,25 +153,14 @@ export class FocusClient extends EventTarget {
   }
 
   /**
-   * The row as stored, with its spans. After `stop` it is asked for until the end is in it, less and less often.
+   * The row as stored, with its spans. After `stop` the end is in it: the server saves it before it answers.
    * @returns {Promise<import("./messages.js").StoredSession>}
    * @throws {FocusError}
    */
   async storedSession() {
     const id = this.focusSessionId;
     if (id === null) throw new FocusError("SERVER_ERROR", "Nothing is stored.", { code: "focus_session_unknown" });
-    const giveUpAt = performance.now() + STORED_WITHIN_MS;
-    for (let waitMs = FIRST_STORED_WAIT_MS; ; waitMs *= 2) {
-      const last = performance.now() + waitMs > giveUpAt;
-      try {
-        const stored = await this.#server.storedSession(id);
-        if (this.state !== "stopped" || stored.ended_at || last) return stored;
-      } catch (error) {
-        const notYet = error instanceof FocusError && error.code === "focus_session_unknown";
-        if (!notYet || last) throw error;
-      }
-      await delay(waitMs);
-    }
+    return this.#server.storedSession(id);
   }
 
   /** @param {number} share 0.5 for the median @returns {number | null} round trip in ms over the last minute */

@@ -9,7 +9,7 @@ import pytest
 from rtc_server.errors import StoreUnavailable
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
-from rtc_server.record import FocusRecord
+from rtc_server.record import EndReason, FocusRecord
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from tests.web.endpoints import bearer
@@ -42,6 +42,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self.stored = {ID: STORED}
         self.fault: Exception | None = None
+        self.unsaved: dict[str, StoredSession] = {}
+        self.save_fault: Exception | None = None
+
+    async def settle(self, focus_session_id: str) -> None:
+        if self.save_fault is not None:
+            raise self.save_fault
+        self.stored |= self.unsaved
 
     async def stored_session(self, focus_session_id: str, *, spans_after: int, max_spans: int) -> StoredSession | None:
         if self.fault is not None:
@@ -61,7 +68,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 async def client(serve, reads, store):
-    return await serve(FocusSessionsEndpoint(reads, store).routes())
+    return await serve(FocusSessionsEndpoint(reads, store, store).routes())
 
 
 async def test_the_learner_reads_row_and_spans(client):
@@ -156,3 +163,23 @@ async def test_a_database_that_is_away_is_said_so(client, store):
 
     assert response.status == 503
     assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_who_has_just_stopped_reads_the_end(client, store):
+    """The page asks at once; the row is saved up to a save interval later by itself."""
+    ended = replace(STORED, record=replace(STORED.record, end_reason=EndReason.STOPPED))
+    store.stored = {}
+    store.unsaved = {ID: ended}
+
+    response = await client.get(PATH, headers=bearer(LEARNER))
+
+    assert response.status == 200
+    assert (await response.json())["end_reason"] == "stopped"
+
+
+async def test_what_cannot_be_saved_now_is_answered_as_it_was(client, store):
+    store.save_fault = StoreUnavailable("The database does not answer.")
+
+    response = await client.get(PATH, headers=bearer(LEARNER))
+
+    assert response.status == 200

@@ -25,6 +25,9 @@ class SlowStore:
         self.running = 0
         self.given_up = 0
 
+    async def settle(self, focus_session_id: str) -> None:
+        """Nothing is unsaved."""
+
     async def stored_session(self, focus_session_id: str, **_page: object) -> None:
         self.running += 1
         self.asked.release()
@@ -44,7 +47,7 @@ def store() -> SlowStore:
 
 def routes(tokens: TokenVerifier, store: SlowStore, *, per_minute: int = 1000, within_s: float = 30.0):
     reads = ReadAccess(tokens, RequestRate.of_learners(per_minute), within_s=within_s)
-    return FocusSessionsEndpoint(reads, store).routes()
+    return FocusSessionsEndpoint(reads, store, store).routes()
 
 
 @pytest.fixture
