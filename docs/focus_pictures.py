@@ -32,7 +32,7 @@ SCENES: tuple[tuple[float, Pose | None], ...] = (
     (2.0, REST),
     (3.0, Pose(lids_closed=1)),
     (3.0, REST),
-    (3.0, Pose(pitch_deg=-32)),
+    (3.0, Pose(pitch_deg=-32, lids_closed=0.6)),
     (3.0, REST),
     (4.0, None),
     (3.0, REST),

@@ -36,6 +36,8 @@ CREASES = ((247, 30, 29, 27, 28, 56, 190), (467, 260, 259, 257, 258, 286, 414))
 """Above the upper lids: the skin that unfolds when they close."""
 CORNERS = ((33, 133), (263, 362))
 IRISES = (slice(468, 473), slice(473, 478))
+FINE = 6
+"""Eyes are painted so much larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Pose:
     lids_closed: float = 0.0
     """0 as in the portrait, 1 shut."""
     iris_right: float = 0.0
-    """How far the irises go to the picture's right, in eye widths."""
+    """How far the irises go to the picture's right, in eye widths, behind the lids."""
     iris_down: float = 0.0
     """The same downwards; the lids stay."""
 
@@ -87,9 +89,23 @@ class Sitter:
         _move_eyes(points, pose)
         turned = points[: self._turning] - self._middle
         points[: self._turning] = turned @ rotation(pose.yaw_deg, pose.pitch_deg, pose.roll_deg).T + self._middle
-        return self._paint(points)
+        return self._paint(points, self._looking(pose))
 
-    def _paint(self, points: NDArray[np.float64]) -> Rgb:
+    def _looking(self, pose: Pose) -> Rgb:
+        """The portrait with its irises elsewhere, as discs behind the lids; where they were, white of the eye."""
+        picture = self.picture.copy()
+        if not pose.iris_right and not pose.iris_down:
+            return picture
+        for upper, lower, corners, iris in zip(UPPER_LIDS, LOWER_LIDS, CORNERS, IRISES, strict=True):
+            corner, other = corners
+            eye = self._points[[corner, *upper, other, *lower[::-1]], :2]
+            shift = np.array((pose.iris_right, pose.iris_down)) * np.linalg.norm(
+                self._points[corner] - self._points[other]
+            )
+            _move_iris(picture, eye, self._points[iris, :2], shift)
+        return picture
+
+    def _paint(self, points: NDArray[np.float64], portrait: Rgb) -> Rgb:
         """Each pixel learns which triangle covers it last, and from there where in the portrait it comes from."""
         order = np.argsort(-points[self._triangles, 2].mean(axis=1))
         targets = points[self._triangles, :2]
@@ -103,7 +119,7 @@ class Sitter:
         own = back[np.maximum(cover, 0).astype(np.intp)]
         source = x[..., None] * own[:, :, 0] + y[..., None] * own[:, :, 1] + own[:, :, 2]
         source[cover < 0] = np.stack([x, y], axis=-1)[cover < 0]
-        drawn: Rgb = cv2.remap(self.picture, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        drawn: Rgb = cv2.remap(portrait, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return drawn
 
 
@@ -131,18 +147,47 @@ def find_face(landmarker: FaceLandmarker, picture: Rgb) -> FaceLandmarks | None:
 
 
 def _move_eyes(points: NDArray[np.float64], pose: Pose) -> None:
-    for upper, lower, crease, (outer, inner), iris in zip(
-        UPPER_LIDS, LOWER_LIDS, CREASES, CORNERS, IRISES, strict=True
-    ):
-        width = np.linalg.norm(points[outer] - points[inner])
-        points[iris, 0] += pose.iris_right * width
-        points[iris, 1] += pose.iris_down * width
+    for upper, lower, crease, iris in zip(UPPER_LIDS, LOWER_LIDS, CREASES, IRISES, strict=True):
         gap = points[list(lower)] - points[list(upper)]
         points[list(upper)] += gap * pose.lids_closed
         points[list(crease)] += gap * pose.lids_closed * 0.9
         # The lid hides more and more of the iris, until what is left lies flat in the slit.
         slit = (points[list(upper), 1].mean() + points[list(lower), 1].mean()) / 2
         points[iris, 1] += (slit - points[iris, 1]) * pose.lids_closed
+
+
+def _move_iris(picture: Rgb, eye: NDArray[np.float64], iris: NDArray[np.float64], shift: NDArray[np.float64]) -> None:
+    """In place, on a picture enlarged for it: an iris is a few pixels wide."""
+    left, top = np.floor(eye.min(axis=0)).astype(int) - 4
+    right, bottom = np.ceil(eye.max(axis=0)).astype(int) + 4
+    part = picture[top:bottom, left:right]
+    large = cv2.resize(part, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
+    eye, iris, shift = (eye - (left, top)) * FINE, (iris - (left, top)) * FINE, shift * FINE
+    inside, disc = np.zeros(large.shape[:2], np.uint8), np.zeros(large.shape[:2], np.uint8)
+    cv2.fillPoly(inside, [np.round(eye).astype(np.int32)], 255)
+    radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
+    cv2.circle(disc, np.round(iris[0]).astype(int).tolist(), round(1.1 * radius), 255, -1)
+    seen = cv2.bitwise_and(inside, disc)
+    white = _white_of(large, inside, disc)
+    # What the lids hide of the iris looks like what they leave of it.
+    whole = cv2.inpaint(large, cv2.bitwise_and(disc, cv2.bitwise_not(seen)), 3, cv2.INPAINT_TELEA)
+    move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]])
+    moved, place = (cv2.warpAffine(image, move, (large.shape[1], large.shape[0])) for image in (whole, disc))
+    behind = cv2.GaussianBlur(inside, (0, 0), FINE / 3)[..., None] / 255.0
+    edge = cv2.GaussianBlur(place, (0, 0), FINE / 3)[..., None] / 255.0
+    looking = white * (1 - edge) + moved * edge
+    large = (large * (1 - behind) + looking * behind).clip(0, 255).astype(np.uint8)
+    picture[top:bottom, left:right] = cv2.resize(large, part.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+def _white_of(large: Rgb, inside: NDArray[np.uint8], disc: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The eye without its iris: each row as bright as what the row has beside it."""
+    beside = cv2.bitwise_and(inside, cv2.bitwise_not(disc))
+    colour = np.array(cv2.mean(large, beside)[:3]) if beside.any() else np.array((160.0, 150.0, 145.0))
+    white = large.astype(np.float64)
+    white[disc > 0] = colour
+    softened: NDArray[np.float64] = cv2.GaussianBlur(white, (0, 0), FINE / 2)
+    return softened
 
 
 def _triangles(points: NDArray[np.float64]) -> NDArray[np.intp]:
