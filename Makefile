@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d " "))
 DIST := dist
+# Tests wait more than they work, for browsers and databases: three at a time keep two processors busy.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
 MODULES := rtc_server/focus/*
 TESTS := tests/focus
 UV_VERSION := 0.13.9
@@ -35,10 +37,10 @@ run: setup ## start the server in demo mode on http://127.0.0.1:8080
 	exec $(BIN)/rtc-server serve --demo
 
 check: setup lint ## what one runs all day: lint, types and the pure tests, in seconds
-	scripts/timed.sh "pure tests" $(BIN)/python -m pytest -q -m pure
+	scripts/timed.sh "pure tests" $(BIN)/python -m pytest -q -m pure --numprocesses 2 --dist loadfile
 
 test: setup test-packages lint ## the whole: Debian packages, linters, types, layers, all tests
-	scripts/timed.sh "all tests" $(BIN)/python -m pytest -q --durations=10 --durations-min=5
+	scripts/timed.sh "all tests" $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10 --durations-min=5
 
 test-packages:
 	scripts/install-test-packages.sh

@@ -56,8 +56,9 @@ async def published(
 def assert_seen(updates: int, filmed_s: float, stored: dict[str, float]) -> None:
     assert updates > 5 * SECONDS
     known = stored["focused_time"] + stored["unfocused_time"] + stored["unknown_time"]
-    # What a client filmed before it was connected it may send as well, or drop.
-    assert SECONDS - 0.5 < known < filmed_s + 0.3
+    # What a client filmed before it was connected it may send as well, or drop. Where its first keyframe is lost on a
+    # busy machine, the next comes two thirds of a second later.
+    assert SECONDS - 1.0 < known < filmed_s + 0.3
     assert stored["focused_time"] > 0.5 * known
 
 
