@@ -62,7 +62,7 @@ def _strangers(found: Mapping[str, Any]) -> str:
             person, one["frames"], _percent(one["accuracy"]), _percent(one["live_accuracy"]),
             ", ".join(f"{name} x{factor:g}" for name, factor in one["moved"].items()) or "none",
         )
-        for person, one in found["people"].items() if one["frames"]
+        for person, one in found["people"].items() if one["frames"] and "/" not in person  # clips without anybody
     ]  # fmt: skip
     return (
         "Every constant is tuned on all people but one, and tested on that one, in turn: "

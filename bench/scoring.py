@@ -13,6 +13,8 @@ from rtc_server.offline.analysis import Analysis
 
 CHANGE_WINDOW_S = 2.0
 """A change of state within this long of a labelled one is that one, early or late."""
+BOUNDARY_S = 0.1
+"""Where a label begins and ends was judged by eye; it is good to this."""
 CONFIDENCE_BINS = 10
 
 Counts = Counter[tuple[bool, FocusState]]
@@ -166,8 +168,10 @@ def _false(changes: Sequence[tuple[float, bool]], wanted: Sequence[tuple[float, 
     return sum(
         1
         for at_s, focused in changes
-        if (label := label_at(labels, at_s)) is not None
-        and label.focused is not focused
+        if all(
+            (label := label_at(labels, at_s + by)) is not None and label.focused is not focused
+            for by in (-BOUNDARY_S, BOUNDARY_S)
+        )
         and not any(to is focused and 0 <= t - at_s <= CHANGE_WINDOW_S for t, to in wanted)
     )
 

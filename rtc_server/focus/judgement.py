@@ -25,7 +25,7 @@ DESK_HEAD_PITCH_DEG = (-8.0, -20.0)
 closed: the first where the lids are just low, the second where nothing of the eye is left to see. Who
 reads from a desk lowers the head as well as the eyes, by a third to a half of the 40° or so."""
 HEAD_YAW_DEVIATION_DEG = 3.0
-"""Standard deviation of the head's own yaw, beside that of its neutral."""
+"""Standard deviation of the head's own yaw."""
 LOW_LIDS_LOG_ODDS = 1.5
 """With lids that low: four of five such frames belong to no blink once one has outlasted a blink's first tenths."""
 HEAD_DEVIATION_DEG = 25.0
@@ -129,7 +129,7 @@ def _turned(face: FaceMeasurement, neutral: Neutral, limits: Limits) -> float:
     Turned away is a head that points neither to the camera nor to where it usually does.
     """
     away = min(abs(face.head.yaw_deg), abs(face.head.yaw_deg - neutral.head_yaw.mean))
-    return (away - limits.head_yaw_deg) / math.hypot(HEAD_YAW_DEVIATION_DEG, neutral.head_yaw.deviation)
+    return (away - limits.head_yaw_deg) / HEAD_YAW_DEVIATION_DEG
 
 
 def _with_low_lids(face: FaceMeasurement, openness: float, neutral: Neutral, limits: Limits) -> Judgement:
