@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy.testing  # noqa: F401  # here, and not in a test: it asks a process for the CPU's features as it is loaded
 import pytest
 
 FOLDERS = {"architecture", "focus", "rtp", "sdp"}
