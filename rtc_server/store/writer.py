@@ -134,7 +134,8 @@ class FocusWriter:
         stored = asyncio.get_running_loop().create_future()
         entry.waiting.append(stored)
         entry.urgent = True
-        self._wake.set()
+        if not self._failures:  # a database that is away is tried at its own pace, however many ask
+            self._wake.set()
         await stored
 
     # -- the task

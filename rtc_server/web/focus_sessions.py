@@ -1,5 +1,6 @@
 """GET /focus-sessions/{id}: what is stored of a FocusSession, for its learner or the module's teacher."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -16,6 +17,8 @@ from rtc_server.web.server.requests import answer_options
 
 _LONGEST_NUMBER = 9
 """Digits: more than a session can have spans, and within a column."""
+SAVED_WITHIN_S = 2.0
+"""A save takes milliseconds. What takes longer is answered as it was before."""
 SPANS_IN_ONE_ANSWER = 500
 """Reading and writing out so many takes a few ms of the event loop. Few sessions have more."""
 
@@ -47,8 +50,9 @@ class FocusSessionsEndpoint:
             focus_session_id = _identifier(request.match_info["focus_session_id"])
             after = _spans_after(request.query.get("spans_after"))
             # Who has just stopped asks at once. What cannot be saved now is answered as it was before.
-            with suppress(StoreUnavailable):
-                await self._saves.settle(focus_session_id)
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(SAVED_WITHIN_S):
+                    await self._saves.settle(focus_session_id)
             stored = await self._stored_sessions.stored_session(
                 focus_session_id, spans_after=after, max_spans=SPANS_IN_ONE_ANSWER
             )
