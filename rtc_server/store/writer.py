@@ -12,7 +12,6 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
@@ -20,7 +19,8 @@ from rtc_server.record import FocusRecord
 from rtc_server.store.row_choice import PlatformRows
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.spool.spooler import Spooler
-from rtc_server.store.sql import StoredState, write_records
+from rtc_server.store.sql import StoredState
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
@@ -56,11 +56,9 @@ class FocusWriter:
 
         `ended_kept`: how many ended sessions may wait for the database; past that the oldest are dropped.
         """
-        self._engine = engine
-        self._rows = rows
+        self._transactions = Transactions(engine, rows, write_timeout_s)
         self._spooler = Spooler(spool)
         self._save_interval_s = save_interval_s
-        self._write_timeout_s = write_timeout_s
         self._ended_kept = ended_kept
         self._entries: dict[str, UnsavedSession] = {}
         self._wake = asyncio.Event()
@@ -172,7 +170,7 @@ class FocusWriter:
         """Writes the batch, as few transactions as may be. False when there is no database to write to."""
         for entry in batch:
             entry.urgent = False
-        if not batch and self._failures and not await self._database_answers():
+        if not batch and self._failures and not await self._transactions.database_answers():
             return self._failed(batch, TimeoutError())
         # In the order in which days are locked, so that two servers seldom wait for each other in a circle.
         together = sorted(batch, key=lambda entry: entry.lock_order)
@@ -182,12 +180,12 @@ class FocusWriter:
             error = await self._write(some)
             if error is not None:
                 self._doubtful = True
-                if not await self._database_answers():
+                if not await self._transactions.database_answers():
                     return self._failed(batch, error)
                 # One record that it does not take must not hold up the others: they come when all others are done.
                 alone += some
         for entry, error in zip(alone, await self._write_each(alone), strict=True):
-            if error is not None and not await self._database_answers():
+            if error is not None and not await self._transactions.database_answers():
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
         if self._failures:
@@ -220,11 +218,8 @@ class FocusWriter:
 
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
         records = [entry.record for entry in entries]
-        known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
-        recovered = {entry.record.focus_session_id for entry in entries if entry.recovered}
         try:
-            async with asyncio.timeout(self._write_timeout_s), self._engine.begin() as connection:
-                stored = await write_records(connection, records, known, rows=self._rows, recovered=recovered)
+            stored = await self._transactions.write(entries)
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
@@ -273,14 +268,6 @@ class FocusWriter:
                     StoreUnavailable("The database does not answer. What was measured is kept and stored later.")
                 )
         return False
-
-    async def _database_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(self._write_timeout_s), self._engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except Exception:  # any failure is the answer
-            return False
-        return True
 
     def _keep_in_spool(self, entries: Iterable[UnsavedSession]) -> None:
         for entry in entries:
