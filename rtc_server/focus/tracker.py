@@ -6,7 +6,7 @@ from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
 from rtc_server.focus.gaze_noise import GazeNoise
-from rtc_server.focus.judgement import DIRECTIONS, MAX_LOG_ODDS, Judgement, judge_face, limits_of
+from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
 from rtc_server.focus.learner_face import LearnerFace
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
@@ -19,8 +19,8 @@ from rtc_server.focus.state import Angles, FocusSnapshot, FocusState, GazeDirect
 
 GAP_S = 1.0
 """More media time than this without a frame was not seen by anybody: it is UNKNOWN."""
-NO_FACE_LOG_ODDS = 2.5
-"""One picture without a face: in one of thirteen a hand or a fast turn has hidden it from the mesh."""
+UNSEEN_LOG_ODDS = 2.5
+"""One picture without a face, or too poor to judge: one in thirteen is the mesh's or the camera's own mistake."""
 INERTIA_LOG_ODDS = 2.0
 """For what is said, against a frame that denies it: one frame that is 7 to 1 against it leaves even odds (measured)."""
 MOST_SURE = 0.99
@@ -185,9 +185,9 @@ class FocusTracker:
 
     def _judge(self, face: FaceMeasurement | None, openness: float | None, flaw: Reason | None) -> Judgement:
         if flaw is not None:
-            return Judgement(FocusState.UNKNOWN, flaw, MAX_LOG_ODDS)
+            return Judgement(FocusState.UNKNOWN, flaw, UNSEEN_LOG_ODDS)
         if face is None or openness is None:
-            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, NO_FACE_LOG_ODDS)
+            return Judgement(FocusState.UNFOCUSED, Reason.NO_FACE, UNSEEN_LOG_ODDS)
         return judge_face(face, openness, self._neutral, self._limits, self._gaze_noise)
 
     def _learn(

@@ -190,6 +190,14 @@ def test_what_the_mesh_or_the_camera_loses_for_a_moment_is_not_told(seconds: flo
     assert said == {FocusState.FOCUSED}
 
 
+def test_one_black_picture_while_somebody_leaves_does_not_make_the_absence_unknown() -> None:
+    tracker = FocusTracker()
+    for observation in acted((3, SCREEN), (1 / 7, replace(CLEAR, brightness=0.0)), (3, ()), fps=7):
+        tracker.observe(observation)
+    tracker.finish()
+    assert [span.reason for span in tracker.spans()] == [Reason.ON_SCREEN, Reason.NO_FACE]
+
+
 def test_a_gaze_near_the_line_takes_longer_than_a_clear_one() -> None:
     near, clear = (told_after((20, SCREEN), (3, replace(SCREEN, gaze_yaw=yaw))) for yaw in (14.0, 25.0))
     assert near is not None
