@@ -282,7 +282,7 @@ def test_a_frame_without_an_end_is_bounded(assembler: FrameAssembler, sender: Vp
 
 def test_a_decoder_that_lost_its_way_gets_a_keyframe(assembler: FrameAssembler, sender: Vp8Sender) -> None:
     started(assembler, sender)
-    assembler.lose_chain()
+    assembler.wait_for_keyframe()
     feedback = assembler.feedback(0.0)
     assert feedback is not None
     assert feedback.keyframe
@@ -294,7 +294,7 @@ def test_a_decoder_that_lost_its_way_gets_a_keyframe(assembler: FrameAssembler, 
 def test_a_keyframe_that_comes_again_is_not_delivered_again(assembler: FrameAssembler, sender: Vp8Sender) -> None:
     keyframe = sender.frame(2, keyframe=True)
     assert len(push(assembler, keyframe.packets, 0.0)) == 1
-    assembler.lose_chain()
+    assembler.wait_for_keyframe()
     assert push(assembler, keyframe.packets, 0.1) == []
 
 
@@ -332,7 +332,7 @@ def test_a_keyframe_far_ahead_of_its_stream_is_given_up(
 ) -> None:
     started(assembler, sender)
     if waiting:
-        assembler.lose_chain()
+        assembler.wait_for_keyframe()
     astray = Vp8Sender((sender.sequence + ahead - 1) & 0xFFFF, sender.timestamp, sender.picture_id).frame(
         1 if whole else 2, keyframe=True
     )
