@@ -1,20 +1,20 @@
 """The errors that this server raises on purpose. Any other exception is a bug.
 
-`web.server.problems` holds the one table from these to HTTP statuses; `peer.messages` uses the
-same `code` on the data channel.
+`web.server.problems` has the only table from these to HTTP statuses. `channel.messages` sends the same `code` on the
+data channel.
 """
 
 from typing import ClassVar
 
 
 class RtcServerError(Exception):
-    """The root. `str(error)` is a sentence that may be shown to a client."""
+    """Base class of all. `str(error)` is a sentence that may be shown to a client."""
 
     code: ClassVar[str] = "error"
 
 
 class SettingsError(RtcServerError):
-    """The server must not start like this; the message says which setting to change, and how."""
+    """The server cannot start with these settings. The message says which setting to change, and how."""
 
     code = "settings"
 
@@ -27,7 +27,7 @@ class TokenMissing(RtcServerError):
 
 
 class TokenInvalid(RtcServerError):
-    """Forged, malformed, or not signed by anybody we trust."""
+    """The token is malformed, or not signed with a key that this server knows."""
 
     code = "token_invalid"
 
@@ -37,7 +37,7 @@ class TokenExpired(RtcServerError):
 
 
 class NotAllowed(RtcServerError):
-    """A good token, but not for this: wrong audience, wrong issuer, another learner's session."""
+    """The token is valid, but does not allow this: wrong audience, wrong issuer, another learner's session."""
 
     code = "not_allowed"
 
@@ -46,7 +46,7 @@ class NotAllowed(RtcServerError):
 
 
 class MalformedRequest(RtcServerError):
-    """The body, a header or a message is not of the form it should have."""
+    """The body, a header, the query or a message does not have the required form."""
 
     code = "malformed"
 
@@ -68,13 +68,13 @@ class PreconditionMissing(RtcServerError):
 
 
 class OfferMalformed(RtcServerError):
-    """Not SDP, too long, or not an offer that this server's job can use."""
+    """The offer is not SDP, is too long, or has no video or more than one."""
 
     code = "offer_malformed"
 
 
 class OfferUnacceptable(RtcServerError):
-    """Well-formed SDP whose media this server cannot take: no usable codec, an ICE restart."""
+    """The SDP is well-formed, but this server cannot do what it asks: no usable codec, an ICE restart."""
 
     code = "offer_unacceptable"
 
@@ -87,7 +87,7 @@ class FocusSessionUnknown(RtcServerError):
     code = "focus_session_unknown"
 
 
-# -- how much of it
+# -- limits
 
 
 class TooLarge(RtcServerError):
@@ -101,7 +101,7 @@ class TooSlow(RtcServerError):
 
 
 class RateLimited(RtcServerError):
-    """Too often, or too many for this user or address."""
+    """Too many requests, or too many sessions of this user or address."""
 
     code = "rate_limited"
 
@@ -111,7 +111,7 @@ class RateLimited(RtcServerError):
 
 
 class ServerFull(RtcServerError):
-    """No room for one more peer now."""
+    """The server has no place for one more peer now."""
 
     code = "server_full"
 
@@ -121,16 +121,16 @@ class ServerFull(RtcServerError):
 
 
 class DecodeFailed(RtcServerError):
-    """The decoder cannot go on with what it was given; a keyframe starts it anew."""
+    """The decoder cannot decode this frame. It can go on at the next keyframe."""
 
     code = "decode_failed"
 
 
-# -- what we stand on
+# -- the server's own surroundings
 
 
 class StoreUnavailable(RtcServerError):
-    """The database cannot be reached, or is not as it should be."""
+    """The database cannot be reached, or its tables are not as required."""
 
     code = "store_unavailable"
 
@@ -142,24 +142,24 @@ class KeysUnavailable(RtcServerError):
 
 
 class ClipUnreadable(RtcServerError):
-    """A file that should be a video is missing, or is none."""
+    """A video file is missing, or is not a video."""
 
     code = "clip_unreadable"
 
 
 class ObservationsUnreadable(RtcServerError):
-    """A file that should hold kept observations is missing, damaged, or holds something else."""
+    """A file of observations is missing, damaged, or has other content."""
 
     code = "observations_unreadable"
 
 
 class CalibrationFailed(RtcServerError):
-    """The dots were not looked at, or the eyes were not seen; trying again may help."""
+    """The learner did not look at the dots, or the eyes were not visible. Trying again may help."""
 
     code = "calibration_failed"
 
 
 class OutputUnwritable(RtcServerError):
-    """A file that was asked for cannot be written."""
+    """An output file cannot be written."""
 
     code = "output_unwritable"

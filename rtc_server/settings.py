@@ -22,13 +22,13 @@ def _port_range(value: object) -> object:
 
 
 def _secret_folders() -> list[Path]:
-    """Where an orchestrator leaves secrets, a file each, named as the variable in lower case: systemd, then Docker."""
+    """Folders of systemd and Docker with one file for each secret, named as the variable in lower case."""
     folders = (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets")
     return [Path(folder) for folder in folders if folder and Path(folder).is_dir()]
 
 
 class Settings(BaseSettings):
-    """The descriptions are those of the README's table. Lists are separated by commas."""
+    """The README's table has the same descriptions. Items of a list are separated by commas."""
 
     model_config = SettingsConfigDict(env_prefix="RTC_", env_file=".env", extra="ignore", secrets_dir=_secret_folders())
 
@@ -85,15 +85,15 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         400,
         ge=10,
-        description="HTTP connections at once. When there are more, the one that has waited longest without a request "
-        "is closed.",
+        description="Most HTTP connections at once. If there are more, the one that has waited longest without a "
+        "request is closed.",
     )
     header_timeout: float = Field(
         15.0,
         gt=0,
         description="Seconds for a TLS handshake, and for the headers of a request. Then the connection is closed.",
     )
-    body_timeout: float = Field(10.0, gt=0, description="Seconds for the body of a request, then 408.")
+    body_timeout: float = Field(10.0, gt=0, description="Seconds for the body of a request; a slower one gets 408.")
     max_offer_bytes: int = Field(
         32_768,
         ge=4096,
@@ -103,52 +103,56 @@ class Settings(BaseSettings):
     offers_per_minute: int = Field(
         300,
         ge=1,
-        description="Offers a minute from one address, then 429; a school is often one address. Requests without a "
-        "valid token have the same limit, counted apart.",
+        description="Most offers a minute from one address; more get 429. A school is often one address. Requests "
+        "without a valid token have the same limit, counted apart.",
     )
     offers_per_minute_per_user: int = Field(
         20,
         ge=1,
-        description="Offers a minute of one user, valid or not, then 429. They are counted before the address's.",
+        description="Most offers a minute of one user, valid or not; more get 429 and do not count for the address.",
     )
     reads_per_minute: int = Field(
         120,
         ge=1,
-        description="Requests a minute of one user for stored sessions and for relay credentials, then 429.",
+        description="Most requests a minute of one user for stored sessions and relay credentials; more get 429.",
     )
 
     max_sessions: int = Field(
         default_factory=lambda: 16 * usable_processors(),
         ge=1,
-        description="Live peers in all, then 503. By default 16 for each processor that this process may use.",
+        description="Most live peers in all; one more gets 503. By default 16 for each processor that this process may "
+        "use.",
     )
-    max_sessions_per_user: int = Field(3, ge=1, description="Live peers of one user, in different modules, then 429.")
+    max_sessions_per_user: int = Field(
+        3, ge=1, description="Most live peers of one user, in different modules; one more gets 429."
+    )
     max_sessions_per_address: int | None = Field(
         None,
         ge=1,
-        description="Live peers from one address, then 429. By default as many as in all, because a school is often "
-        "one address.",
+        description="Most live peers from one address; one more gets 429. By default as many as in all, because a "
+        "school is often one address.",
     )
     max_bitrate: int = Field(
         300,
         ge=100,
-        description="Kilobits a second that a peer is asked to send at most. Packets beyond six times that are "
+        description="Most kilobits a second that a peer is asked to send. Packets above six times that rate are "
         "dropped.",
     )
     max_packets_per_second: int = Field(
-        600, ge=100, description="Media packets a second of one peer. More are dropped."
+        600, ge=100, description="Most media packets a second of one peer; more are dropped."
     )
     max_frames_per_second: int = Field(
         20,
         ge=5,
         le=60,
-        description="Frames a second of one peer that are analysed. Of more, only the newest are. Our page sends 15.",
+        description="Most frames a second of one peer that are analysed. If more arrive, only the newest are analysed. "
+        "Our page sends 15.",
     )
     messages_per_second: float = Field(
         5.0,
         gt=0,
-        description="Messages a second that one peer may send on its data channels. More are refused, and then the "
-        "peer is closed.",
+        description="Most messages a second that one peer may send on its data channels. More are refused, and then "
+        "the peer is closed.",
     )
     adaptive: bool = Field(
         True, description="Analyse a still picture less often while the result stays the same. 0 analyses every frame."
@@ -189,7 +193,9 @@ class Settings(BaseSettings):
     turn_secret: SecretStr | None = Field(
         None, description="Secret shared with the relay, from which credentials are made; at least 32 bytes."
     )
-    turn_ttl: int = Field(3600, ge=60, le=86400, description="Seconds in which a relay credential can open new relays.")
+    turn_ttl: int = Field(
+        3600, ge=60, le=86400, description="Seconds for which a relay credential can open new relays."
+    )
 
     @field_validator(
         "cors_origins",

@@ -1,6 +1,6 @@
-"""Logs as one JSON object a line. They hold what happened, never to whom: no token, no SDP, no metric.
+"""Writes the log as one JSON object a line, without personal data: no token, no SDP, no metric.
 
-Whatever a caller passes as `extra={…}` becomes a field; the message itself is a fixed sentence.
+What a caller passes as `extra={…}` becomes fields. The message itself is a fixed sentence.
 """
 
 import json
@@ -26,10 +26,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class LostConnections(logging.Filter):
-    """Makes one short warning of SQLAlchemy's error, with a traceback, about a connection that was already broken.
+    """Replaces SQLAlchemy's error and traceback about a broken connection with one short warning.
 
-    It says so while it drops the connection, which is right: a database was stopped, or a network was cut. Whether
-    anything was lost by that is told by the store.
+    SQLAlchemy logs it when it drops a connection after the database was stopped or the network was cut, which is no
+    error of ours. The store logs whether anything could not be saved.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

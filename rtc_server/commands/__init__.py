@@ -1,10 +1,10 @@
-"""What `rtc-server` can do, a module each.
+"""The commands of `rtc-server`, one module each.
 
-A command module is light to import (what is heavy is imported in `run`) and has
+A command module is fast to import (slow imports are in `run`) and has
 
 - `HELP`: one line for `rtc-server --help`,
 - `add_arguments(parser)`: its own options,
-- `run(arguments, settings) -> int`: does it and returns the exit code.
+- `run(arguments, settings) -> int`: runs the command and returns the exit code.
 
-Errors of our own tree (`rtc_server.errors`) may be raised: `__main__` says them in one line.
+It may raise the errors of `rtc_server.errors`: `__main__` prints them in one line.
 """

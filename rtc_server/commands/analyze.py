@@ -1,4 +1,4 @@
-"""`rtc-server analyze`: judge recordings offline, by the same way from frame to totals as live."""
+"""`rtc-server analyze`: analyse video files offline, with the same code as live video."""
 
 import argparse
 import json
@@ -31,16 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `analyze` and `replay` share."""
+    """Options of both `analyze` and `replay`."""
     parser.add_argument(
         "--policy",
         choices=sorted(POLICIES),
         default="reading",
         help="what the learner does, which decides what counts as focus (reading)",
     )
-    parser.add_argument("--trace", type=Path, metavar="OUT.csv", help="a row for each analysed frame")
     parser.add_argument(
-        "--plot", type=_plot, metavar="OUT.png", help="a picture of angles and states over time; needs matplotlib"
+        "--trace", type=Path, metavar="OUT.csv", help="write a CSV file with a row for each analysed frame"
+    )
+    parser.add_argument(
+        "--plot", type=_plot, metavar="OUT.png", help="write a picture of angles and states over time; needs matplotlib"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on stdout")
 
@@ -77,7 +79,7 @@ def output(analysis: Analysis, title: str, trace: Path | None, plot: Path | None
 
 @contextmanager
 def writing_files() -> Iterator[None]:
-    """:raises OutputUnwritable: for a path that cannot be written."""
+    """Raises OutputUnwritable for a path that cannot be written."""
     try:
         yield
     except OSError as error:
@@ -85,7 +87,7 @@ def writing_files() -> Iterator[None]:
 
 
 def report(results: Iterable[tuple[Path, Analysis]], *, as_json: bool) -> None:
-    """Say what came out, on stdout."""
+    """Print the result on stdout."""
     if as_json:
         json.dump(
             {"clips": [{"clip": str(path), **summary(analysis)} for path, analysis in results]}, sys.stdout, indent=1
@@ -97,7 +99,7 @@ def report(results: Iterable[tuple[Path, Analysis]], *, as_json: bool) -> None:
 
 
 def _with_progress(observations: Iterator[FaceObservation], frames: int, name: str) -> Iterator[FaceObservation]:
-    tqdm.monitor_interval = 0  # its watching thread is for bars that update by leaps
+    tqdm.monitor_interval = 0  # tqdm's monitor thread is needed only for bars with irregular updates
     with tqdm(total=frames, desc=name, unit="frame", file=sys.stderr, leave=False, disable=None) as bar:
         for observation in observations:
             bar.update()
@@ -105,12 +107,12 @@ def _with_progress(observations: Iterator[FaceObservation], frames: int, name: s
 
 
 def _for_clip(path: Path, clip: Path, clips: list[Path]) -> Path:
-    """Of several clips each gets its own file: OUT.csv becomes OUT.CLIP.csv."""
+    """The file for one of several clips: OUT.csv becomes OUT.CLIP.csv."""
     return path if len(clips) == 1 else path.with_name(f"{path.stem}.{clip.stem}{path.suffix}")
 
 
 def _plot(text: str) -> Path:
-    # Said before an hour of video is analysed, not after it.
+    # Checked now, because analysing may take an hour.
     if find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError("plots need matplotlib: pip install 'rtc-server[plot]'")
     return Path(text)

@@ -1,4 +1,4 @@
-"""`rtc-server check`: one line for each thing that a lesson needs, and what to do where it is missing."""
+"""`rtc-server check`: checks everything that a lesson needs. Prints a line for each, with what to do if it fails."""
 
 import argparse
 import asyncio
@@ -62,7 +62,9 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _http(settings: Settings) -> Iterator[Finding]:
-    yield Finding("ok", "settings", f"read; {len(settings.model_fields_set)} of {len(type(settings).model_fields)} set")
+    yield Finding(
+        "ok", "settings", f"{len(settings.model_fields_set)} of {len(type(settings).model_fields)} set, all valid"
+    )
     here_only = settings.host in ("127.0.0.1", "::1", "localhost")
     if settings.tls_certificate or here_only:
         return
@@ -70,7 +72,7 @@ def _http(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "http",
-            f"{settings.host}:{settings.port} is reachable without TLS, and browsers give such a page no camera. Set "
+            f"{settings.host}:{settings.port} is reachable without TLS: browsers open no camera on such a page. Set "
             "RTC_TLS_CERTIFICATE, or listen on 127.0.0.1 behind a proxy and name it in RTC_TRUSTED_PROXIES",
         )
 
@@ -153,12 +155,12 @@ def _udp_ports(settings: Settings) -> Finding:
     addresses = _own_addresses(settings)
     offered = f"; browsers are told {', '.join(map(str, settings.public_ip))}" if settings.public_ip else ""
     if settings.server_turn:
-        return Finding("ok", "udp", "media comes through the relay alone (RTC_SERVER_TURN)")
+        return Finding("ok", "udp", "media comes through the relay only (RTC_SERVER_TURN)")
     if not addresses:
         return Finding("fail", "udp", "this host has no address but loopback: set RTC_ICE_ADDRESSES")
     where = ", ".join(addresses)
     if settings.udp_ports is None:
-        return Finding("ok", "udp", f"any port on {where}{offered}; RTC_UDP_PORTS would let a firewall be closed")
+        return Finding("ok", "udp", f"any port on {where}{offered}; to use few ports in a firewall, set RTC_UDP_PORTS")
     ports = range(settings.udp_ports.first, settings.udp_ports.last + 1)
     free = min(sum(_is_free(address, port) for port in ports) for address in addresses)
     told = f"{free} of {len(ports)} ports free on {where}{offered}"

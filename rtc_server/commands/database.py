@@ -1,4 +1,4 @@
-"""`rtc-server db upgrade`: the tables, ready before a server starts."""
+"""`rtc-server db upgrade`: creates or upgrades the tables before a server starts."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     actions.add_parser(
         "upgrade",
-        help="create what is missing and bring our own tables up to date; the platform's table is never altered",
+        help="create missing tables and upgrade our own; the platform's table is never altered",
     )
 
 

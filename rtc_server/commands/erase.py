@@ -1,4 +1,4 @@
-"""`rtc-server erase --user ID`: what is kept of one person, gone."""
+"""`rtc-server erase --user ID`: deletes everything that is stored about one user."""
 
 import argparse
 import asyncio
@@ -10,7 +10,7 @@ from rtc_server.settings import Settings
 if TYPE_CHECKING:
     from rtc_server.store.retention import Removed
 
-HELP = "remove everything that is kept of one user"
+HELP = "delete everything that is stored about one user"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`rtc-server publish`: a video file in the place of a webcam."""
+"""`rtc-server publish`: sends a video file as if it were a webcam."""
 
 import argparse
 import json
@@ -25,13 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", required=True, help="WHIP endpoint, as in http://127.0.0.1:8080/whip")
     parser.add_argument(
         "--token",
-        help="learner's token; without it one is made from RTC_TOKEN_SECRET, or asked of a demo server",
+        help="learner's token; by default one is made with RTC_TOKEN_SECRET, or a demo server gives one",
     )
-    parser.add_argument("--sessions", type=_positive_int, default=1, metavar="N", help="learners at once (1)")
+    parser.add_argument("--sessions", type=_positive_int, default=1, metavar="N", help="number of learners at once (1)")
     parser.add_argument("--duration", type=_positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument("--loop", action="store_true", help="start again at the clip's end, until --duration or Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else")
-    parser.add_argument("--user", type=int, default=1, help="user id in a token made here; more learners count on (1)")
+    parser.add_argument(
+        "--user", type=int, default=1, help="user id in a token made here; further learners get the next numbers (1)"
+    )
     parser.add_argument("--module", type=int, default=1, help="module id in a token made here (1)")
     parser.add_argument("--section", type=int, help="section id in a token made here")
 
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from rtc_server.publisher.publication import publish, run_on_fastest_loop
 
     if arguments.token is not None and arguments.sessions > 1:
-        raise SettingsError("--token is one learner's, and a learner has one live session: leave out --sessions.")
+        raise SettingsError("--token is for one learner, who can have one live session only: leave out --sessions.")
     try:
         with Clip(arguments.clip) as file:
             frames = file.frames(FRAMES_PER_S)

@@ -1,4 +1,4 @@
-"""`rtc-server replay`: judge observations that `analyze` kept, under the same or another policy."""
+"""`rtc-server replay`: analyses observations that `analyze` wrote, under the same or another policy."""
 
 import argparse
 from pathlib import Path
@@ -9,11 +9,13 @@ from rtc_server.offline.analysis import analyse
 from rtc_server.offline.observation_file import read
 from rtc_server.settings import Settings
 
-HELP = "analyse kept observations again, under the same policy or another"
+HELP = "analyse observations that `analyze` wrote, under the same policy or another"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("observations", metavar="OBS.ndjson", type=Path, help="as kept by `analyze --observations`")
+    parser.add_argument(
+        "observations", metavar="OBS.ndjson", type=Path, help="a file that `analyze --observations` wrote"
+    )
     add_output_arguments(parser)
 
 

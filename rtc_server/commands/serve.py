@@ -1,4 +1,4 @@
-"""`rtc-server serve`: the server, until it is told to stop."""
+"""`rtc-server serve`: runs the server until it gets SIGTERM or Ctrl-C."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from rtc_server.errors import SettingsError
 from rtc_server.settings import Settings
 from rtc_server.structured_logging import configure_logging
 
-HELP = "run the server until it is told to stop; with --demo, to try it on this machine"
+HELP = "run the server; with --demo, to try it on this machine"
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -44,8 +44,8 @@ async def _serve(settings: Settings, *, demo: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     async with listening(settings, demo=demo) as address:
-        # What is loaded by now stays. Each full collection would look through it again, tens of milliseconds
-        # in which nobody gets an update.
+        # The objects loaded so far stay for ever. Without this, each full garbage collection would look through
+        # them again, and nobody would get an update for tens of milliseconds.
         gc.collect()
         gc.freeze()
         print(_welcome(address, demo=demo), flush=True)
@@ -59,7 +59,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _allow_many_sockets() -> None:
-    """A peer has a socket for each address of this host; systems often start programs with 1024 files at most."""
+    """Allow this process more open files: a peer needs a socket for each address, and 1024 is a usual limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -68,7 +68,7 @@ def _welcome(address: str, *, demo: bool) -> str:
     lines = [f"rtc-server {__version__} on {address}"]
     if demo:
         lines += [
-            "Demo mode: on this machine only, with a secret made just now and a token for whoever opens the page.",
+            "Demo mode: reachable from this machine only. It gives a token to whoever opens the page.",
             "Press Ctrl-C to stop.",
         ]
     return "\n".join(lines)
@@ -78,5 +78,5 @@ def _refuse_demo_in_public(settings: Settings, *, demo: bool) -> None:
     if demo and settings.host not in _LOOPBACK:
         raise SettingsError(
             f"demo mode gives a token to whoever asks, so it listens on loopback only, not on {settings.host}; "
-            "leave --host and RTC_HOST out, or set RTC_TOKEN_SECRET and start without --demo"
+            "remove --host and RTC_HOST, or set RTC_TOKEN_SECRET and start without --demo"
         )

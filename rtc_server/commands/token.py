@@ -1,4 +1,4 @@
-"""`rtc-server token`: a learner's token, as the platform would sign it. For trying things out."""
+"""`rtc-server token`: prints a learner's token, as the platform would sign it. For tests."""
 
 import argparse
 
@@ -16,12 +16,16 @@ MAX_TTL_S = 24 * 3600
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", type=_identifier, required=True, metavar="ID", help="user_id of the learner")
     parser.add_argument("--module", type=_identifier, required=True, metavar="ID", help="module_id")
-    parser.add_argument("--section", type=_identifier, metavar="ID", help="section_id, where the module has any")
+    parser.add_argument("--section", type=_identifier, metavar="ID", help="section_id, if the module has sections")
     parser.add_argument(
         "--policy", choices=sorted(POLICIES), default=READING.name, help=f"what the learner does ({READING.name})"
     )
-    parser.add_argument("--role", choices=["learner", "teacher"], default="learner", help="whose token it is (learner)")
-    parser.add_argument("--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="until it expires (3600)")
+    parser.add_argument(
+        "--role", choices=["learner", "teacher"], default="learner", help="role of the token's owner (learner)"
+    )
+    parser.add_argument(
+        "--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="seconds until it expires (3600)"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

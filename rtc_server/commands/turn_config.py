@@ -1,4 +1,4 @@
-"""`rtc-server turn-config`: coturn's configuration, written from this server's own settings, so that they agree."""
+"""`rtc-server turn-config`: writes coturn's configuration from this server's own settings, so that the two agree."""
 
 import argparse
 import os
@@ -15,21 +15,21 @@ HELP = "write the TURN relay's configuration (coturn) from these settings"
 
 SHORTEST_SECRET = 32
 ALLOCATIONS_PER_PEER = 8
-"""Relays that one browser opens: for each URL, over IPv4 and IPv6, and again while it reconnects."""
+"""Most relays that one browser opens: one for each URL, over IPv4 and IPv6, and again while it reconnects."""
 
 LEAST_BANDWIDTH = 16_000
-"""Bytes a second. With less, not even a small picture gets through."""
+"""Bytes a second. With less, even a small picture does not get through."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, readable by its owner only")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write; only its owner can read it")
     parser.add_argument("--realm", default="rtc-server", help="the relay's realm (rtc-server)")
     parser.add_argument(
         "--relay-ports",
         type=_port_range,
         default=PortRange(49152, 65535),
         metavar="FIRST-LAST",
-        help="UDP ports on which the relay faces the server (49152-65535)",
+        help="UDP ports of the relay towards the server (49152-65535)",
     )
     parser.add_argument(
         "--external-ip",
@@ -80,7 +80,7 @@ def _port_range(text: str) -> PortRange:
 
 
 def relay_of(settings: Settings, options: argparse.Namespace) -> CoturnConfiguration:
-    """options: as `add_arguments` describes them. Raises SettingsError where the relay would not work, or be unsafe."""
+    """options: as `add_arguments` describes them. Raises SettingsError if the relay would not work or be unsafe."""
     urls = tuple(turn_url(url) for url in settings.turn_urls)
     secret = settings.turn_secret.get_secret_value() if settings.turn_secret else ""
     if not urls:
@@ -92,7 +92,7 @@ def relay_of(settings: Settings, options: argparse.Namespace) -> CoturnConfigura
     if any(url.scheme == "turns" for url in urls) and not (options.certificate and options.private_key):
         raise SettingsError("a turns: address in RTC_TURN_URLS needs --certificate and --private-key")
     if settings.server_turn and options.peer:
-        raise SettingsError("leave --peer out with RTC_SERVER_TURN, whose relays must reach browsers")
+        raise SettingsError("remove --peer: with RTC_SERVER_TURN the relay must reach browsers")
     if options.user_quota < 1 or options.bandwidth < LEAST_BANDWIDTH:
         raise SettingsError(f"--user-quota must be 1 or more, --bandwidth {LEAST_BANDWIDTH} or more")
     return CoturnConfiguration(
@@ -100,7 +100,7 @@ def relay_of(settings: Settings, options: argparse.Namespace) -> CoturnConfigura
         secret=secret,
         realm=options.realm,
         relay_ports=options.relay_ports,
-        # Behind its own relay the server is a user too, with a relay for each learner.
+        # With RTC_SERVER_TURN the server is a user of the relay too, with a relay for each learner.
         user_quota=max(options.user_quota, settings.max_sessions * 2 if settings.server_turn else 0),
         total_quota=settings.max_sessions * ALLOCATIONS_PER_PEER,
         bandwidth=options.bandwidth,
@@ -112,7 +112,7 @@ def relay_of(settings: Settings, options: argparse.Namespace) -> CoturnConfigura
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Made anew and moved into place, so that neither an old file's mode nor a half-written one is ever served."""
+    """Write a new file and move it into place, so that an old file's mode or a half-written file is never used."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Video files, read as a camera would have sent them: upright, in YUV 4:2:0, each picture with its own time."""
+"""Reads video files as a camera would send them: upright, in YUV 4:2:0, each picture with its time."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,10 +19,10 @@ from rtc_server.media.landmarker_pool import LandmarkerPool
 
 
 class Clip:
-    """An open video file: mp4, mov, mkv, gif and whatever else FFmpeg reads. Read once, from start to end."""
+    """An open video file of any format that FFmpeg reads (mp4, mov, mkv, gif). It can be read once."""
 
     def __init__(self, path: Path) -> None:
-        """:raises ClipUnreadable: there is no such file, or it is no video."""
+        """Raises ClipUnreadable if there is no such file, or if it is not a video."""
         self._path = path
         try:
             self._container = av.open(str(path))
@@ -32,29 +32,29 @@ class Clip:
             raise ClipUnreadable(f"{path} is not a video that can be read.") from None
         if not self._container.streams.video:
             self._container.close()
-            raise ClipUnreadable(f"{path} holds no video.")
+            raise ClipUnreadable(f"{path} contains no video.")
         self._stream = self._container.streams.video[0]
         self._stream.thread_count = 1
         self._to_yuv = VideoReformatter()
 
     @property
     def duration_s(self) -> float:
-        """As the file's header says; 0 where it does not."""
+        """Length from the file's header; 0 if it has none."""
         if self._stream.duration is not None and self._stream.time_base is not None:
             return float(self._stream.duration * self._stream.time_base)
         return (self._container.duration or 0) / av.time_base
 
     def frame_count(self, fps: float) -> int:
-        """About how many frames `frames(fps)` gives: for a progress bar, not for arithmetic."""
+        """Roughly how many frames `frames(fps)` gives: good enough for a progress bar only."""
         own = self._stream.average_rate
         return ceil(self.duration_s * min(fps, float(own) if own else fps))
 
     def frames(self, fps: float) -> Iterator[tuple[float, av.VideoFrame]]:
-        """On average at most `fps` frames a second, each with its own time in seconds from the first one.
+        """At most `fps` frames a second on average, each with its time in seconds from the first one.
 
-        A file with fewer than that, or with a varying rate, gives all it has: none is made up.
+        A file with a lower rate gives all the frames that it has; none is added.
 
-        :raises ClipUnreadable: it holds no picture at all, or is damaged further on.
+        Raises ClipUnreadable if the file has no picture, or is damaged further on.
         """
         start_s: float | None = None
         last_s, due_s = -1.0, 0.0
@@ -63,7 +63,7 @@ class Clip:
                 own_s = frame.time if frame.time is not None else last_s + 1 / fps + (start_s or 0.0)
                 start_s = own_s if start_s is None else start_s
                 time_s = own_s - start_s
-                # A quarter of an interval of grace: a camera at just this rate trembles and loses no frame.
+                # A frame may be early by a quarter of an interval: the times of a camera at exactly this rate vary.
                 if time_s <= last_s or time_s < due_s - 0.25 / fps:
                     continue
                 last_s, due_s = time_s, max(due_s + 1 / fps, time_s + 0.5 / fps)
@@ -71,10 +71,10 @@ class Clip:
         except (av.FFmpegError, OSError, ValueError):
             raise ClipUnreadable(f"{self._path} is damaged after {max(last_s, 0.0):.1f} s.") from None
         if start_s is None:
-            raise ClipUnreadable(f"{self._path} holds no picture.")
+            raise ClipUnreadable(f"{self._path} contains no picture.")
 
     def _upright(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Phones store every picture lying and write beside it how to turn it (degrees, counter-clockwise)."""
+        """Turn a picture upright. Phones store how far to turn it (degrees, counter-clockwise) in the file."""
         quarter_turns = round(frame.rotation / 90) % 4
         width, height = frame.width & ~1, frame.height & ~1
         if frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
@@ -104,9 +104,9 @@ class Clip:
 
 
 def observe_clip(path: Path, fps: float) -> Iterator[FaceObservation]:
-    """What a live learner's analyser would see of this clip, frame by frame.
+    """The observations of this clip's frames, as a live learner's analyser would make them.
 
-    :raises ClipUnreadable: as `Clip` does.
+    Raises ClipUnreadable, as `Clip` does.
     """
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)

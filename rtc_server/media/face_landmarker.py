@@ -1,7 +1,7 @@
 """Finds faces in a picture and fits a mesh to each, one picture at a time.
 
-MediaPipe's own `FaceMesh` keeps inside its graph where the face was, so it serves one stream; here the caller
-keeps that region and hands it in, so a landmarker remembers nothing and serves any stream
+MediaPipe's own `FaceMesh` keeps the position of the face inside its graph, so it serves one stream only. Here the
+caller keeps that region and passes it in, so a landmarker remembers nothing and serves any stream
 (docs/adr/0003-stateless-face-landmarker.md).
 """
 
@@ -15,7 +15,7 @@ from rtc_server.media.region import Region
 
 
 class FaceLandmarker:
-    """Used by one thread at a time, by any thread; about 27 MB."""
+    """May be used by any thread, but only one at a time. Takes about 27 MB."""
 
     def __init__(self) -> None:
         with without_native_noise():
@@ -24,15 +24,15 @@ class FaceLandmarker:
             self._warm_up()
 
     def _warm_up(self) -> None:
-        """Make the models allocate and complain now, not during a learner's first frame."""
+        """Let the models allocate their memory, or fail, now and not during a learner's first frame."""
         self.find(Picture(av.VideoFrame(64, 64, "yuv420p")))
 
     def find(self, picture: Picture) -> list[Region]:
-        """Where faces are, best first."""
+        """The regions of the faces in the picture, the most certain first."""
         return self._finder.find(picture)
 
     def mesh(self, picture: Picture, region: Region) -> MeshedFace | None:
-        """The face in this region; None: there is none."""
+        """The face in this region; None if there is none."""
         return self._mesh.fit(picture, region)
 
     def close(self) -> None:

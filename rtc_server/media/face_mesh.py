@@ -1,8 +1,8 @@
-"""The face mesh: one network from the cut of a face to 478 landmarks, as MediaPipe's FaceMesh fits them.
+"""The face mesh: a network that turns the cut of a face into 478 landmarks, as MediaPipe's FaceMesh does.
 
-The model and its inference are those of `mp.solutions.face_mesh.FaceMesh(refine_landmarks=True)`. What its
-graph does before and after, picture to tensor and tensors to landmarks, is done here in a few arrays instead of
-thousands of small protobuf objects (docs/adr/0007-faces-cut-from-planes.md).
+The model and its inference are those of `mp.solutions.face_mesh.FaceMesh(refine_landmarks=True)`. The steps before and
+after it, picture to tensor and tensors to landmarks, are done here with a few arrays instead of thousands of small
+protobuf objects (docs/adr/0007-faces-cut-from-planes.md).
 """
 
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from rtc_server.media.picture import Picture
 from rtc_server.media.region import Box, Region
 
 _CUT_SIZE = 192
-"""Pixels a side of what the network takes."""
+"""Pixels on each side of the network's input."""
 _LEVEL = np.float32(1 / 255)
-"""The network's unit is full light."""
+"""The network's input goes from 0 (black) to 1 (white)."""
 _MARGIN = 1.5
-"""Side of a region over the longer side of the box around the landmarks."""
+"""Side of a region, divided by the longer side of the box around the landmarks."""
 _OUTER_EYE_CORNERS = (33, 263)
-"""On the picture's left and right. The line through them is a region's horizontal."""
+"""Eye corners on the picture's left and right. A region is turned so that the line through them is horizontal."""
 
 _GRAPH = """
 input_side_packet: "with_attention"
 node { calculator: "FaceLandmarksModelLoader"
        input_side_packet: "WITH_ATTENTION:with_attention" output_side_packet: "MODEL:model" }
 node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operations" }
-# Of bytes it would make floats one by one, which costs a tenth of the network.
+# The input is floats: this calculator would convert bytes one by one, which costs a tenth of the network.
 node { calculator: "TensorConverterCalculator" input_stream: "MATRIX:input" output_stream: "TENSORS:face" }
 node { calculator: "InferenceCalculator" input_side_packet: "MODEL:model" input_side_packet: "OP_RESOLVER:operations"
        input_stream: "TENSORS:face" output_stream: "TENSORS:inferred"
        options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack { } } } } }
-# They are no embeddings; but this is the one calculator that gives tensors away as arrays.
+# The tensors are not embeddings, but this is the only calculator that returns tensors as arrays.
 node { calculator: "TensorsToEmbeddingsCalculator" input_stream: "TENSORS:inferred" output_stream: "EMBEDDINGS:arrays"
        options { [mediapipe.TensorsToEmbeddingsCalculatorOptions.ext] { } } }
 """
@@ -44,7 +44,7 @@ node { calculator: "TensorsToEmbeddingsCalculator" input_stream: "TENSORS:inferr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeshedFace:
-    """A face that is in the picture, and where to look for it in the next one of the same stream."""
+    """A face in the picture, and the region in which to look for it in the stream's next picture."""
 
     landmarks: FaceLandmarks
     box: Box
@@ -53,14 +53,14 @@ class MeshedFace:
 
 
 class FaceMesh:
-    """Used by one thread at a time, by any thread. Remembers nothing."""
+    """May be used by any thread, but only one at a time. Remembers nothing."""
 
     def __init__(self) -> None:
         self._graph = Graph(_GRAPH, "arrays", with_attention=True)
         self._tensors = MeshTensors(self._infer(np.zeros((_CUT_SIZE, _CUT_SIZE, 3), np.uint8)))
 
     def fit(self, picture: Picture, region: Region) -> MeshedFace | None:
-        """None: there is no face in this region (the model's own face flag is below 0.5)."""
+        """The face in this region; None if there is none (the model's own face flag is below 0.5)."""
         inferred = self._infer(picture.cut(region, _CUT_SIZE))
         if not self._tensors.show_a_face(inferred):
             return None
@@ -77,7 +77,7 @@ class FaceMesh:
 
 
 def _placed(in_cut: NDArray[np.float32], region: Region, picture: Picture) -> MeshedFace:
-    """From pixels of the cut, (3, 478), to the picture."""
+    """The face in the picture, from its landmarks in pixels of the cut, (3, 478)."""
     scale = region.size / _CUT_SIZE
     right, down = scale * cos(region.turn_rad), scale * sin(region.turn_rad)
     half = _CUT_SIZE / 2
@@ -104,7 +104,7 @@ def _placed(in_cut: NDArray[np.float32], region: Region, picture: Picture) -> Me
 
 
 def _region_of(landmarks: FaceLandmarks, box: Box, picture: Picture) -> Region:
-    """Around the landmarks, level with the eyes: where FaceMesh looks for the face in the next picture."""
+    """The region around the landmarks, turned as the eyes are: where FaceMesh looks in the next picture."""
     (left_x, left_y), (right_x, right_y) = (landmarks.points[corner, :2].tolist() for corner in _OUTER_EYE_CORNERS)
     return Region(
         x=picture.width * (box.left + box.right) / 2,

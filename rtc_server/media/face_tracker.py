@@ -1,9 +1,8 @@
-"""Which faces of one stream are followed from picture to picture, and when to look for others.
+"""Follows the faces of one stream from picture to picture, and decides when to search for others.
 
-Fitting a mesh where a face was a moment ago is cheap to decide; finding faces anew costs half a mesh
-again. So the whole picture is searched while nobody is followed, when a face gets lost, when something
-changed outside the followed faces, and otherwise every few seconds. One learner alone pays for one mesh
-a picture and next to nothing else.
+A face that is followed needs no search: its mesh is fitted where the face was before. A search of the whole picture
+costs half a mesh. So it is done only while nobody is followed, when a face is lost, when something changed outside the
+followed faces, and otherwise every few seconds. One learner alone costs hardly more than one mesh a picture.
 """
 
 from collections.abc import Sequence
@@ -22,21 +21,22 @@ MAX_FACES = 4
 SEARCH_INTERVAL_S = 4.0
 """Longest time without a search of the whole picture."""
 MIN_SEARCH_INTERVAL_S = 0.4
-"""Shortest time between two searches while somebody is followed. It doubles with each that finds nobody new,
-so that a room that keeps moving (a laptop on a lap, a window to the street) does not cost half as much again."""
+"""Shortest time between two searches while somebody is followed. It doubles after each search that finds nobody new,
+so that a background that always moves (a laptop on a lap, a window to the street) costs little."""
 LOOK_INTERVAL_S = 0.15
-"""Shortest time between two looks for a change: every third picture at 15 a second. Nobody walks in faster."""
+"""Shortest time between two checks for a change: every third picture at 15 a second. Nobody walks in faster."""
 NEWCOMER_CHANGE = 15.0
-"""Luma levels by which a coarse cell away from the people known must differ from the last search..."""
+"""A cell outside the followed people has changed if its luma differs by more than this from the last search. A sensor's
+noise changes a cell's mean by 2 or 3."""
 NEWCOMER_CELLS = 10
-"""...and in how many of the 768 cells, to be somebody: the smallest face found covers about twelve, and
-comes with hair and shoulders. A sensor's noise moves a cell's mean by 2 or 3."""
+"""Number of changed cells, of 768, from which somebody may be new. The smallest face that is found covers about twelve,
+and hair and shoulders add more."""
 SAME_FACE = 0.5
-"""Two meshes that overlap by more, measured on the smaller, lie on one face."""
+"""If two meshes overlap by more than this share of the smaller one, they are on the same face."""
 
 
 class FaceTracker:
-    """Follows up to four faces of one stream. Holds where they were; no pixels."""
+    """Follows up to four faces of one stream. Remembers their positions, but no pixels."""
 
     def __init__(self) -> None:
         self._followed: list[MeshedFace] = []
@@ -85,7 +85,7 @@ class FaceTracker:
                 return True
         if since_s < SEARCH_INTERVAL_S:
             return False
-        # The room may have come to rest: halved once the search to come has doubled it.
+        # The background may be still again. The search that follows doubles the interval, so this halves it in all.
         self._rest_s = max(self._rest_s / 4, MIN_SEARCH_INTERVAL_S / 2)
         return True
 
@@ -93,19 +93,19 @@ class FaceTracker:
         """Whether something the size of a person moved where nobody is known to be."""
         difference = grid - before
         middle = difference.size // 2
-        difference -= np.partition(difference, middle, axis=None)[middle]  # exposure moves every cell alike
+        difference -= np.partition(difference, middle, axis=None)[middle]  # exposure changes all cells alike
         changed = np.abs(difference) > NEWCOMER_CHANGE
         changed &= outside([_person(followed.box) for followed in self._followed])
         return np.count_nonzero(changed) >= NEWCOMER_CELLS
 
 
 def _person(face: Box) -> Box:
-    """The face with its hair, and the shoulders and body below it: what moves when its owner does."""
+    """The face with hair, shoulders and body: what moves together with the face."""
     width, height = face.right - face.left, face.bottom - face.top
     return Box(face.left - 0.6 * width, face.top - 0.6 * height, face.right + 0.6 * width, 1.0)
 
 
 def _admit(face: MeshedFace | None, faces: list[MeshedFace]) -> None:
-    """Two regions that have run together onto one face make one face."""
+    """Add the face, unless it is the same as one of `faces`: two followed regions can meet on one face."""
     if face is not None and all(other.box.overlap(face.box) <= SAME_FACE for other in faces):
         faces.append(face)

@@ -1,4 +1,4 @@
-"""Encoded frames in, what the newest of them showed out: all that a peer sees of pixels."""
+"""Decodes a peer's encoded frames and observes the newest one. A peer never sees pixels itself."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from rtc_server.media.landmarker_pool import LandmarkerPool
 
 
 class FrameAnalyser:
-    """One peer's. Its methods run on an analysis thread, one call at a time, never on the event loop."""
+    """One for each peer. Its methods run on an analysis thread, one call at a time, never on the event loop."""
 
     def __init__(self, codec: Codec, pool: LandmarkerPool) -> None:
         self._decoder = Decoder(codec)
@@ -19,16 +19,15 @@ class FrameAnalyser:
     def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
         """Decode all of `frames`, in order, and observe the newest that can be shown.
 
-        Decoding cannot be left out, since each frame builds on the one before; analysing can. With
-        `skip_if_still` a picture that hardly differs from the one last analysed is not analysed again
-        (a tenth of a millisecond instead of a mesh). Who asks decides how old an answer may be: give
-        `skip_if_still=True` while the state is stable and the last observation is younger than 0.2 s,
-        and False otherwise; the first observation that comes back in between says that things move.
+        Every frame must be decoded, because the next one builds on it, but not every picture must be
+        analysed. With `skip_if_still` a picture that hardly differs from the one last analysed is skipped,
+        which takes a tenth of a millisecond. The caller decides how old the last observation may be: pass
+        True while the state is stable and the last observation is younger than 0.2 s, else False.
 
-        None: none of the frames was meant to be shown, or the newest one was skipped as still.
+        Returns None if none of the frames is meant to be shown, or if the newest one was skipped as still.
 
-        :raises DecodeFailed: nothing can be decoded until a keyframe comes; ask the sender for one.
-            Frames before the broken one are lost with it.
+        Raises DecodeFailed if a frame cannot be decoded. The frames before it are lost too, and nothing can be
+        decoded until a keyframe comes: ask the sender for one.
         """
         newest = None
         for encoded in frames:
@@ -44,13 +43,13 @@ class FrameAnalyser:
 
 
 class FrameAnalyserFactory:
-    """Makes a peer's analyser. All of them share the landmarkers: one for each thread that analyses."""
+    """Makes the analyser of each peer. All of them share the landmarkers: one for each analysis thread."""
 
     def __init__(self, pool: LandmarkerPool | None = None) -> None:
         self._pool = pool or LandmarkerPool()
 
     def warm_up(self, threads: int) -> None:
-        """Load the models for so many analysis threads, off the event loop, before the first learner comes."""
+        """Load the models for this number of analysis threads. Call it off the event loop, before the first learner."""
         self._pool.warm_up(threads)
 
     def __call__(self, codec: Codec) -> FrameAnalyser:

@@ -1,4 +1,4 @@
-"""From a decoded frame to an observation: the one way that live video and clips share."""
+"""Turns a decoded frame into an observation. Live video and clips both use it."""
 
 from dataclasses import dataclass
 from operator import attrgetter
@@ -25,7 +25,7 @@ STILL_EYES = 0.12
 
 @dataclass(frozen=True, slots=True)
 class _Analysed:
-    """What the picture last analysed looked like, as far as stillness goes."""
+    """What is kept of the picture last analysed, to tell whether the next one is still."""
 
     grid: NDArray[np.float32]
     luma: Luma
@@ -34,20 +34,20 @@ class _Analysed:
 
 
 class FrameObserver:
-    """Watches one stream. One call at a time, from any thread but an event loop's."""
+    """Observes one stream. One call at a time, from any thread except an event loop's."""
 
     def __init__(self, pool: LandmarkerPool) -> None:
         self._pool = pool
         self._tracker = FaceTracker()
         self._reformatter = VideoReformatter()
         self._grid: NDArray[np.float32] | None = None
-        """Of the last frame seen, analysed or not."""
+        """Coarse grid of the last frame, analysed or not."""
         self._analysed: _Analysed | None = None
 
     def observe(
         self, frame: av.VideoFrame, media_time_s: float, *, skip_if_still: bool = False
     ) -> FaceObservation | None:
-        """None only with `skip_if_still`, when the picture hardly differs from the one last analysed."""
+        """The observation; None if `skip_if_still` and the picture hardly differs from the one last analysed."""
         picture = Picture(frame, self._reformatter)
         grid = coarse_grid(picture.luma)
         change = 0.0 if self._grid is None else _difference(grid, self._grid)
@@ -77,5 +77,5 @@ class FrameObserver:
 
 
 def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Mean absolute difference; 0 for nothing."""
+    """Mean absolute difference; 0 if both are empty."""
     return cv2.norm(one, other, cv2.NORM_L1) / one.size if one.size else 0.0

@@ -15,15 +15,15 @@ _PATCH_SAMPLES = 64
 """Samples across the face, or across the picture without one. The same for every picture size, so
 that contrast and sharpness mean the same near and far, at 320x240 and at 1080p."""
 _GRID = (24, 32)
-"""Cells of the coarse grid, down and across; four samples each keep a sensor's noise down."""
+"""Rows and columns of the coarse grid. Each cell is the mean of four samples, which reduces a sensor's noise."""
 _BLACK, _WHITE = 16, 235
-"""Luma, as `Picture` gives it."""
+"""Luma of black and white in a `Picture`."""
 _LEVELS = 255 / (_WHITE - _BLACK)
-"""What is told of light goes from 0 (black) to 255 (white)."""
+"""Scales luma to the range of `ImageQuality`: 0 (black) to 255 (white)."""
 _CLIPPED = _WHITE - 3
-"""White, give or take what coding does to it."""
+"""Luma from which a pixel counts as white; coding changes it a little."""
 _OUTER_EYE_CORNERS = (33, 263)
-"""In the mesh."""
+"""Their landmarks in the mesh."""
 
 
 def coarse_grid(luma: Luma) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ def coarse_grid(luma: Luma) -> NDArray[np.float32]:
 
 
 def outside(boxes: list[Box]) -> NDArray[np.bool_]:
-    """The cells of the coarse grid that lie in none of the boxes."""
+    """(24, 32): True for the cells of the coarse grid that lie outside all boxes."""
     free = np.ones(_GRID, np.bool_)
     for box in boxes:
         top, bottom = (min(max(value, 0.0), 1.0) * _GRID[0] for value in (box.top, box.bottom))
@@ -45,8 +45,8 @@ def outside(boxes: list[Box]) -> NDArray[np.bool_]:
 
 
 def eye_strip(luma: Luma, face: FaceLandmarks) -> Luma:
-    """Luma around both eyes, where a glance shows and little else does. Given the same face, which may
-    be that of an earlier picture, it is of the same places and shape."""
+    """Luma around both eyes, where a glance changes the most. For the same `face`, which may be that of an
+    earlier picture, it has the same place and shape."""
     height, width = luma.shape
     (one_x, one_y), (other_x, other_y) = (face.points[corner, :2].tolist() for corner in _OUTER_EYE_CORNERS)
     margin = 0.15 * hypot((other_x - one_x) * width, (other_y - one_y) * height)
@@ -61,9 +61,9 @@ def contrast(values: NDArray[Any]) -> float:
 
 
 def measured(luma: Luma, face: Box | None, change: float) -> ImageQuality:
-    """`change` as measured before, handed through; the rest of the face's box, or of the whole picture.
+    """Quality of the picture inside the face's box; without a face, of the whole picture. `change` is passed through.
 
-    Of a whole picture each sample is the mean of its surroundings, so that a sensor's noise is no contrast.
+    For a whole picture each sample is the mean of the pixels around it, so that a sensor's noise adds no contrast.
     """
     patch = _patch(luma, face) if face else _averaged(luma)
     if patch.size == 0:
@@ -76,7 +76,7 @@ def measured(luma: Luma, face: Box | None, change: float) -> ImageQuality:
 
 
 def _mean_and_deviation(values: NDArray[Any]) -> tuple[float, float]:
-    """0 of nothing."""
+    """Zeros if `values` is empty."""
     if values.size == 0:
         return 0.0, 0.0
     mean, deviation = cv2.meanStdDev(values)
@@ -91,7 +91,7 @@ def _pixels(luma: Luma, box: Box) -> Luma:
 
 
 def _averaged(luma: Luma) -> Luma:
-    """All of it, `_PATCH_SAMPLES` across."""
+    """The whole picture, `_PATCH_SAMPLES` wide."""
     height, width = luma.shape
     across = min(width, _PATCH_SAMPLES)
     down = max(1, round(height * across / width))

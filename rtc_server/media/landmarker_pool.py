@@ -1,4 +1,4 @@
-"""The landmarkers of this process: learners share them, threads do not."""
+"""The landmarkers of this process. Learners share them; each is used by one thread at a time."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from rtc_server.media.face_landmarker import FaceLandmarker
 
 
 class LandmarkerPool:
-    """As many landmarkers as there are threads analysing at once, made when first needed."""
+    """Makes landmarkers when they are needed: at most one for each thread that analyses at the same moment."""
 
     def __init__(self) -> None:
         self._idle: list[FaceLandmarker] = []
@@ -16,14 +16,14 @@ class LandmarkerPool:
         self._closed = False
 
     def warm_up(self, count: int) -> None:
-        """Make `count` landmarkers now; about 0.2 s each, so never on the event loop."""
+        """Make `count` landmarkers now. Takes about 0.2 s each: never call it on the event loop."""
         made = [FaceLandmarker() for _ in range(count)]
         with self._lock:
             self._idle.extend(made)
 
     @contextmanager
     def borrow(self) -> Iterator[FaceLandmarker]:
-        """The one used last, whose weights are still in the processor's cache. One that failed is not kept."""
+        """Lend the landmarker used last: its weights are still in the processor's cache. One that fails is not kept."""
         with self._lock:
             landmarker = self._idle.pop() if self._idle else None
         landmarker = landmarker or FaceLandmarker()
@@ -40,7 +40,7 @@ class LandmarkerPool:
             landmarker.close()
 
     def close(self) -> None:
-        """Those on loan are closed when they come back."""
+        """Close all landmarkers. Those in use are closed when they are returned."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

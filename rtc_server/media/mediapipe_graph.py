@@ -1,6 +1,6 @@
-"""MediaPipe's graphs, run on the calling thread. The only module that knows MediaPipe's bindings.
+"""Runs MediaPipe's graphs on the calling thread. The only module that uses MediaPipe's bindings.
 
-They are private names of an exact version (docs/adr/0003-stateless-face-landmarker.md).
+The bindings are private names of one exact version (docs/adr/0003-stateless-face-landmarker.md).
 """
 
 import importlib.util
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 
 def _load_bindings() -> ModuleType:
-    """MediaPipe's compiled part alone: its package would import matplotlib and all its tasks (+50 MB)."""
+    """Load only MediaPipe's compiled part: its package would import matplotlib and all its tasks (+50 MB)."""
     name = "mediapipe.python._framework_bindings"
     if name in sys.modules:
         return sys.modules[name]
@@ -43,10 +43,10 @@ _read: Any = _bindings._packet_getter
 
 
 class Graph:
-    """A running graph. Used by one thread at a time, by any thread."""
+    """A running graph. May be used by any thread, but only one at a time."""
 
     def __init__(self, config: str, output: str, **flags: bool) -> None:
-        """`config` takes the stream `input`, and ends in the stream `output`; `flags` are its side packets."""
+        """config: a graph that reads the stream `input`. output: the stream it writes. flags: its side packets."""
         self._graph = _bindings.calculator_graph.CalculatorGraph(
             graph_config=f'input_stream: "input" {config} executor {{ type: "ApplicationThreadExecutor" }}'
         )
@@ -56,7 +56,7 @@ class Graph:
         self._step = 0
 
     def run(self, packet: Any) -> object | None:
-        """The packet that comes out for this one; None for nothing. Another Python thread may run meanwhile."""
+        """The output packet for this packet; None if there is none. Other Python threads can run meanwhile."""
         self._arrived.clear()
         self._step += 1
         self._graph.add_packet_to_input_stream("input", packet.at(self._step))
@@ -71,7 +71,7 @@ class Graph:
 
 
 def image(rgb: NDArray[np.uint8]) -> object:
-    """A packet of `rgb` (height, width, 3); not to be changed any more, since it is not copied."""
+    """A packet of `rgb` (height, width, 3), without a copy: do not change the array afterwards."""
     rgb = np.ascontiguousarray(rgb)
     rgb.flags.writeable = False
     return _make._create_image_frame_from_pixel_data(_bindings.image_frame.ImageFormat.SRGB, rgb, False)
@@ -83,17 +83,17 @@ def matrix(numbers: NDArray[np.float32]) -> object:
 
 
 def message(packet: object) -> bytes:
-    """The protobuf message in it, serialised."""
+    """The protobuf message in the packet, serialised."""
     return bytes(_read._get_serialized_proto(packet))
 
 
 def messages(packet: object) -> list[bytes]:
-    """Each of those in it, serialised."""
+    """The protobuf messages in the packet, each serialised."""
     return list(_read._get_serialized_proto_list(packet))
 
 
 def expanded(config: str) -> str:
-    """`config` in text form, with each subgraph replaced by what the wheel says it is made of."""
+    """`config` as text, with each subgraph replaced by its definition in the wheel."""
     validated = _bindings.validated_graph_config.ValidatedGraphConfig()
     validated.initialize(graph_config=config)
     return str(validated.text_config)
@@ -110,9 +110,9 @@ _stderr_is_ours = threading.Lock()
 
 @contextmanager
 def without_native_noise() -> Iterator[None]:
-    """Hold back standard error, then write out all of it but the lines MediaPipe says at every start.
+    """Hold back standard error, then write all of it except the lines that MediaPipe prints at every start.
 
-    It has no switch for them. Anything else written meanwhile comes out late, and is not lost.
+    MediaPipe has no switch for them. Anything else written meanwhile appears late, but is not lost.
     """
     with _stderr_is_ours:
         real, held = os.dup(2), os.memfd_create("stderr")

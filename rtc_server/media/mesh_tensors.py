@@ -1,8 +1,8 @@
-"""The face mesh's output: seven tensors, and the landmarks they make together.
+"""Turns the seven tensors that the face mesh's network gives into landmarks.
 
-They are the whole mesh, then the lips, the surroundings of either eye and the irises, each seen more
-closely, then the face flag. A closer look gives x and y, and replaces those of the mesh; an iris gets the
-mean depth of the rim of its eye. Which landmarks it replaces is read from MediaPipe's own graph.
+The tensors are the whole mesh, finer landmarks for lips, both eyes and both irises, and the face flag. The finer
+landmarks have x and y, which replace those of the mesh. An iris gets the mean depth of the rim of its eye. Which
+landmarks are replaced is read from MediaPipe's own graph.
 """
 
 import re
@@ -16,7 +16,7 @@ from rtc_server.media.mediapipe_graph import expanded
 LANDMARKS: Final = 478
 IRISES: Final = slice(468, 478)
 _IRIS_LANDMARKS = 5
-"""Each."""
+"""Landmarks of each iris."""
 
 _REFINEMENT_GRAPH = """
 input_stream: "inferred"
@@ -26,13 +26,10 @@ node { calculator: "TensorsToFaceLandmarksWithAttention"
 
 
 class MeshTensors:
-    """Reads them from the message they come in, whose form is the same for every picture."""
+    """Reads the tensors from the network's serialised message, which has the same form for every picture."""
 
     def __init__(self, inferred: bytes) -> None:
-        """`inferred` is any such message, serialised.
-
-        :raises ValueError: it holds something else.
-        """
+        """`inferred` is the message for any picture. Raises ValueError if it does not hold seven tensors."""
         *parts, flag = _arrays(inferred)
         looks = re.split(r"\brefinement {", expanded(_REFINEMENT_GRAPH))[1:]
         if len(parts) != len(looks):
@@ -40,7 +37,7 @@ class MeshTensors:
         self._size = len(inferred)
         self._parts, self._flag = parts, flag
         self._order = np.zeros((3, LANDMARKS), np.intp)
-        """Where x, y and z of each landmark lie among the numbers of all parts."""
+        """Positions of x, y and z of each landmark among the numbers of all parts."""
         rims, first = [], 0
         for part, look in zip(parts, looks, strict=True):
             landmarks, rim = _numbers("indexes_mapping", look), _numbers("indexes_for_average", look)
@@ -52,7 +49,7 @@ class MeshTensors:
         self._rims = np.array(rims)
 
     def show_a_face(self, inferred: bytes) -> bool:
-        """Whether the network is rather sure than not that it was given a face."""
+        """Whether the network says that the cut probably shows a face."""
         return bool(np.frombuffer(inferred[self._flag], "<f4")[0] > 0)
 
     def landmarks(self, inferred: bytes) -> NDArray[np.float32]:
@@ -69,7 +66,7 @@ def _numbers(field: str, text: str) -> list[int]:
 
 
 def _arrays(inferred: bytes) -> list[slice]:
-    """Where the arrays lie in a serialised `EmbeddingResult`: each within a list of floats within an embedding."""
+    """Positions of the arrays in a serialised `EmbeddingResult`: each is in a list of floats in an embedding."""
     places = []
     embedding = 0
     while embedding < len(inferred):
@@ -81,7 +78,7 @@ def _arrays(inferred: bytes) -> list[slice]:
 
 
 def _content(message: bytes, field: int) -> slice:
-    """Where the content of the length-delimited field lies that begins at `field` (protobuf's wire format)."""
+    """Position of the content of the length-delimited field that begins at `field` (protobuf's wire format)."""
     at, length, shift = field + 1, 0, 0
     while True:
         byte = message[at]

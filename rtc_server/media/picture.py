@@ -1,8 +1,7 @@
-"""One decoded picture, and what is taken out of it: its luma, a face, or all of it in RGB.
+"""One decoded picture. It gives its luma, the cut of a face, or the whole picture in RGB.
 
-A decoder gives brightness (luma, Y) and colour (chroma, U and V at half the size) in planes of their own.
-A face is cut out of the planes as they are and only then converted, so that the pixels around it, nine of
-ten and more, are neither converted nor copied.
+A decoder gives brightness (luma, Y) and colour (chroma, U and V at half the size) in separate planes. A face is cut out
+of these planes first and converted to RGB afterwards. So the other pixels, nine of ten or more, are not converted.
 """
 
 from math import cos, sin
@@ -23,20 +22,20 @@ Rgb = NDArray[np.uint8]
 
 _PLANAR = "yuv420p"
 _RANGE = ColorRange.MPEG
-"""Luma from 16 (black) to 235 (white), as browsers send it. What a stream marks as full range is brought to it, so
-that a level means the same of every stream. Chromium sends the full range of a camera's JPEGs unmarked: nothing tells
-those apart, and they read a little too dark."""
-# On the calling thread: how many pictures are looked at at once is decided elsewhere.
+"""Luma from 16 (black) to 235 (white), as browsers send it. A stream that is marked as full range is converted, so that
+a level means the same for every stream. Chromium sends a camera's JPEGs in full range without the mark. These cannot
+be told apart, and their black counts as a little too dark."""
+# OpenCV works on the calling thread: the analysis pool decides how many threads there are.
 cv2.setNumThreads(1)
 
 
 class Picture:
-    """What it gives are views of the decoder's memory where nothing had to be converted: read only."""
+    """Its arrays may be views of the decoder's memory: do not write to them."""
 
     def __init__(self, frame: av.VideoFrame, reformatter: VideoReformatter | None = None) -> None:
-        """Of any format; YUV 4:2:0, what browsers send, is taken as it is.
+        """frame: of any format. YUV 4:2:0, which browsers send, needs no conversion.
 
-        `reformatter` converts the others; give the same one for all pictures of a stream, since it is slow to make.
+        reformatter: converts other formats. Pass the same one for all pictures of a stream: making one is slow.
         """
         self._reformatter = reformatter or VideoReformatter()
         if frame.format.name != _PLANAR or frame.color_range == ColorRange.JPEG:
@@ -48,15 +47,15 @@ class Picture:
         self._blue, self._red = blue, red
 
     def rgb(self) -> Rgb:
-        """All of it."""
+        """The whole picture."""
         rgb: NDArray[Any] = self._reformatter.reformat(self._frame, format="rgb24", threads=1).to_ndarray()
         return rgb
 
     def cut(self, region: Region, size: int) -> Rgb:
-        """`region` upright and scaled to `size` (even) pixels a side; beyond its edges the picture goes on as there.
+        """`region`, turned upright and scaled to `size` (even) pixels a side. Outside the picture its edge is repeated.
 
-        Between pixels it is bilinear, and a pixel of the cut is sampled at its top left corner: as MediaPipe's
-        ImageToTensorCalculator does it. Colour is that of the nearest sample, as when a whole picture is converted.
+        Brightness is interpolated (bilinear) at the top left corner of each pixel of the cut, as MediaPipe's
+        ImageToTensorCalculator does. Colour is taken from the nearest sample, as for a whole picture.
         """
         yuv = np.empty((size * 3 // 2, size), np.uint8)
         scale = region.size / size
@@ -64,7 +63,7 @@ class Picture:
         half = size / 2
         left, top = region.x - half * (right - down), region.y - half * (down + right)
         _sample(self.luma, right, down, left, top, yuv[:size], cv2.INTER_LINEAR)
-        # A sample of colour lies in the middle of its four of brightness, both here and there.
+        # A colour sample lies in the middle of four brightness samples, in the picture and in the cut.
         left, top = (left + (right - down - 1) / 2) / 2, (top + (down + right - 1) / 2) / 2
         height, width = (self.height + 1) // 2, (self.width + 1) // 2
         blue, red = yuv[size:].reshape(2, size // 2, size // 2)
@@ -82,9 +81,9 @@ def _pixels(plane: Any, height: int, width: int) -> NDArray[np.uint8]:
 def _sample(
     source: NDArray[np.uint8], right: float, down: float, left: float, top: float, into: NDArray[np.uint8], between: int
 ) -> None:
-    """Fill the square `into`: its corner is at (left, top), a step to its right goes (right, down).
+    """Fill the square `into`. Its corner is at (left, top) of `source`; one step to the right adds (right, down).
 
-    `between` the samples: OpenCV's interpolation.
+    between: OpenCV's interpolation between samples.
     """
     cv2.warpAffine(
         source,

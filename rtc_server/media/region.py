@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A turned square, in pixels: where to look for one face. May reach beyond the picture."""
+    """A turned square in which to look for one face, in pixels. May reach beyond the picture."""
 
     x: float
-    """Of its middle, from the picture's left edge."""
+    """Distance of its centre from the picture's left edge."""
     y: float
-    """From its top edge."""
+    """Distance of its centre from the picture's top edge."""
     size: float
     """Length of a side."""
     turn_rad: float
-    """From the picture's upright, clockwise as seen."""
+    """Angle by which it is turned, clockwise as seen; 0 is upright."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An upright part, in picture widths and heights; may reach beyond the picture."""
+    """An upright rectangle, in picture widths and heights. May reach beyond the picture."""
 
     left: float
     top: float
@@ -31,7 +31,7 @@ class Box:
 
     @classmethod
     def around(cls, points: NDArray[np.float32]) -> "Box":
-        """Around points (n, 2 or more)."""
+        """The smallest box around points (n, 2 or more)."""
         left, top, *_ = np.minimum.reduce(points).tolist()
         right, bottom, *_ = np.maximum.reduce(points).tolist()
         return cls(left, top, right, bottom)
@@ -44,7 +44,7 @@ class Box:
         return self.left <= x <= self.right and self.top <= y <= self.bottom
 
     def overlap(self, other: "Box") -> float:
-        """Intersection over the smaller of the two: 1 when one lies within the other."""
+        """Area of the intersection, divided by the smaller area: 1 if one box lies inside the other."""
         shared = Box(
             max(self.left, other.left),
             max(self.top, other.top),

@@ -1,4 +1,4 @@
-"""One recording judged offline, by the code that judges live."""
+"""Analyses one recording offline, with the same code as live video."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -12,22 +12,22 @@ from rtc_server.focus.tracker import FocusTracker
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was said at each frame, and what it came to."""
+    """The result at each frame, and the totals."""
 
     policy: Policy
     snapshots: tuple[FocusSnapshot, ...]
-    """One for each analysed frame, as said at that moment."""
+    """One for each analysed frame, as sent at that moment."""
     spans: tuple[Span, ...]
     multiple_faces: tuple[tuple[float, float], ...]
     totals: Totals
 
     @property
     def duration_s(self) -> float:
-        """From the first frame to the last."""
+        """Spans from the first frame to the last."""
         return self.snapshots[-1].media_time_s - self.snapshots[0].media_time_s if self.snapshots else 0.0
 
     def attributed(self) -> Iterator[tuple[FocusSnapshot, FocusState, Reason]]:
-        """Each frame with the state and reason its time was finally attributed to, dated back."""
+        """Each frame with its final state and reason: a change is dated back to when it began."""
         starts = [span.start_s for span in self.spans]
         for snapshot in self.snapshots:
             at = bisect_right(starts, snapshot.media_time_s) - 1
@@ -38,7 +38,7 @@ class Analysis:
 
 
 def analyse(observations: Iterable[FaceObservation], policy: Policy) -> Analysis:
-    """Judge a recording from its first frame to its last."""
+    """Analyse a recording from its first frame to its last."""
     tracker = FocusTracker(policy)
     snapshots = tuple(tracker.observe(observation) for observation in observations)
     totals = tracker.finish().totals

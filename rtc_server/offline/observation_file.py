@@ -1,7 +1,7 @@
-"""Observations on disk, one JSON object a line: landmark geometry, never pixels.
+"""Writes and reads observations, one JSON object a line: landmark geometry, never pixels.
 
-The first line names the format. A face is its mesh of (478, 3) little-endian 32-bit floats in base64:
-read back, it is the same to the bit.
+The first line names the format. A face is its mesh of (478, 3) little-endian 32-bit floats in base64, so nothing is
+rounded.
 """
 
 import base64
@@ -23,7 +23,7 @@ _POINTS = 478
 
 
 def written(observations: Iterable[FaceObservation], path: Path) -> Iterator[FaceObservation]:
-    """Pass observations through, writing each to `path` on its way."""
+    """Write each observation to `path`, and yield it."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("w", encoding="utf-8"))
         file.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
@@ -35,7 +35,7 @@ def written(observations: Iterable[FaceObservation], path: Path) -> Iterator[Fac
 def read(path: Path) -> Iterator[FaceObservation]:
     """The observations of a file, in order.
 
-    :raises ObservationsUnreadable: it cannot be opened, or is not one that `written` wrote.
+    Raises ObservationsUnreadable if it cannot be opened, or was not written by `written`.
     """
     try:
         file = path.open(encoding="utf-8")
@@ -78,7 +78,7 @@ def _from_json(line: dict[str, Any]) -> FaceObservation:
             contrast=float(line["contrast"]),
             sharpness=float(line["sharpness"]),
             change=float(line["change"]),
-            clipped=float(line.get("clipped", 0.0)),  # files from before it was measured
+            clipped=float(line.get("clipped", 0.0)),  # older files do not have it
         ),
     )
 

@@ -1,4 +1,4 @@
-"""An analysis as a picture: angles over time, lids, and a strip of states."""
+"""Draws an analysis: angles over time, eyelids, and a strip of states."""
 
 import math
 from pathlib import Path
@@ -12,12 +12,12 @@ from rtc_server.focus.state import Angles, FocusState
 from rtc_server.offline.analysis import Analysis
 
 COLOURS = {FocusState.FOCUSED: "#2a9d55", FocusState.UNFOCUSED: "#d9822b", FocusState.UNKNOWN: "#b8bcc4"}
-"""As on the page: no red, nobody is at fault."""
+"""The page's colours. There is no red: to be unfocused is not an error."""
 _NAN = math.nan
 
 
 def draw(analysis: Analysis, path: Path, title: str) -> None:
-    """Write a PNG or SVG, by the path's suffix."""
+    """Write a PNG or an SVG file; the path's suffix says which."""
     with mpl.rc_context({"svg.hashsalt": "rtc-server", "font.size": 9}):
         figure = Figure(figsize=(9, 5.2), layout="constrained")
         FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""An analysis as a table, as JSON and as a few lines for a person."""
+"""Writes an analysis as a table, as JSON, or as a few lines for a terminal."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def write_trace(analysis: Analysis, path: Path) -> None:
-    """One row for each analysed frame: `state` and `reason` as finally attributed, `live_state` as said then."""
+    """A CSV row for each analysed frame. `state` and `reason` are the final ones; `live_state` was sent live."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
@@ -35,7 +35,7 @@ def write_trace(analysis: Analysis, path: Path) -> None:
 
 
 def summary(analysis: Analysis) -> dict[str, Any]:
-    """The totals in the words of the live payload, unrounded, and every span."""
+    """The totals, unrounded and with the names of the live message, and all spans."""
     totals = analysis.totals
     return {
         "policy": str(analysis.policy),
@@ -53,7 +53,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
 
 
 def sentences(name: str, analysis: Analysis) -> str:
-    """For a terminal."""
+    """A summary for a terminal."""
     totals = analysis.totals
     known = f"{totals.focused_s:.1f} s of {totals.total_s:.1f} s, {totals.unknown_s:.1f} s unknown"
     judged = f"{len(analysis.snapshots)} frames, {analysis.policy}"

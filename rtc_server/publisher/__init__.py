@@ -1,5 +1,5 @@
-"""The other end of the wire: a video file sent over real WebRTC, as a learner's page sends its camera.
+"""Sends a video file over real WebRTC, as a learner's page sends its camera.
 
-`rtc-server publish` and the benchmarks use it. It knows the server only by what it says over HTTP
-and over the data channels.
+`rtc-server publish` and the benchmarks use it. It imports nothing of the server, and talks to it over HTTP and the data
+channels only.
 """

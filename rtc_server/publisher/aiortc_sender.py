@@ -1,4 +1,4 @@
-"""What aiortc 1.16's sender knows and has no public word for. Each hook has a test that fails when upstream changes."""
+"""Hooks into private parts of aiortc 1.16's sender. Each has a test that fails when aiortc changes."""
 
 import time
 from collections.abc import Callable
@@ -10,9 +10,9 @@ _RTP_HEADER_BYTES = 12
 
 
 def on_frame_sent(sender: RTCRtpSender, sent: Callable[[int], None]) -> None:
-    """Calls `sent` with a frame's RTP timestamp when its last packet (the marker) has left for the socket.
+    """Calls `sent` with a frame's RTP timestamp when its last packet (the marker) was given to the socket.
 
-    What is sent again does not count. To be called before the sender starts.
+    Packets that are sent again do not count. Call it before the sender starts.
     """
     transport = sender.transport
     send = transport._send_rtp
@@ -22,7 +22,7 @@ def on_frame_sent(sender: RTCRtpSender, sent: Callable[[int], None]) -> None:
     async def send_and_tell(data: bytes) -> None:
         nonlocal newest
         await send(data)
-        # RTCP's packet types, 200 to 207, have the marker's bit set too, but no dynamic payload type.
+        # RTCP packets (types 200 to 207) have the marker's bit set too, but no dynamic payload type.
         if len(data) > _RTP_HEADER_BYTES and data[1] >= 0x80 | 96 and data[8:12] == ssrc:
             timestamp = int.from_bytes(data[4:8], "big")
             if newest is None or 0 < (timestamp - newest) & 0xFFFFFFFF < 0x80000000:
@@ -33,15 +33,12 @@ def on_frame_sent(sender: RTCRtpSender, sent: Callable[[int], None]) -> None:
 
 
 def on_keyframe_requested(sender: RTCRtpSender, requested: Callable[[], None]) -> None:
-    """Calls `requested` at each PLI and FIR. aiortc itself answers them only where it encodes."""
+    """Calls `requested` at each PLI and FIR. aiortc itself reacts to them only if it encodes the video."""
     sender._send_keyframe = requested  # type: ignore[method-assign]
 
 
 def send_again_as_browsers_do(sender: RTCRtpSender, now: Callable[[], float] = time.monotonic) -> None:
-    """A packet that is asked for is not sent again within a round trip of the last time it was sent again.
-
-    Of two requests for it that follow each other closely only one is answered.
-    """
+    """Sends a packet again at most once in a round trip: of two requests in quick succession one is answered."""
     again = sender._retransmit
     sent_again: dict[int, float] = {}
 

@@ -1,4 +1,4 @@
-"""The camera of a published learner: hands out a clip's encoded pictures when they are due."""
+"""The camera of a published learner: gives a clip's encoded pictures at their times."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ from aiortc.mediastreams import MediaStreamError
 from rtc_server.publisher.encoded_clip import CLOCK_RATE, FRAMES_PER_S, EncodedClip, Vp8Encoder
 
 KEYFRAMES_APART_S = 0.3
-"""A request this soon after a keyframe is taken to have crossed it on the way, as browsers do."""
+"""A request so soon after a keyframe is ignored, as browsers do: the two crossed on the way."""
 
 
 class ClipTrack(MediaStreamTrack):
-    """The encoded pictures are shared among all tracks of a clip; only the answer to a keyframe request is not."""
+    """All tracks of a clip share its encoded pictures, except the answers to keyframe requests."""
 
     kind = "video"
 
@@ -37,17 +37,17 @@ class ClipTrack(MediaStreamTrack):
         self._keyframe_wanted = False
         self._last_keyframe_s = 0.0
         self._next = 0
-        """Index of the picture that is to be handed out."""
+        """Index of the next picture to give."""
         self._detour: _Detour | None = None
         self._detour_coming: asyncio.Task[_Detour] | None = None
 
     def request_keyframe(self) -> None:
-        """The receiver cannot go on without one (PLI, FIR)."""
+        """The receiver asks for a keyframe (PLI, FIR)."""
         self._keyframe_wanted = True
         if self.readyState != "live" or self._detour is not None or self._detour_coming is not None:
             return
         if not self._clip.pictures[self._next].keyframe:
-            # It takes a while, and a camera's encoder would be ready: begin before the next picture is due.
+            # Encoding takes a while, so begin before the next picture is due, as a camera's encoder would.
             self._detour_coming = asyncio.create_task(asyncio.to_thread(_Detour, self._clip, self._next))
 
     async def recv(self) -> "av.Packet[av.stream.Stream]":
@@ -106,7 +106,7 @@ def next_in_phase(phase_s: float, now: float) -> float:
 
 
 class _Detour:
-    """From a keyframe the receiver asked for to the clip's own next one: the same pictures, encoded for it alone."""
+    """The clip's pictures, encoded for one receiver: from the keyframe it asked for to the clip's own next one."""
 
     def __init__(self, clip: EncodedClip, index: int) -> None:
         self._clip = clip
@@ -114,7 +114,7 @@ class _Detour:
         self._decoder.thread_count = 1
         self._encoder = Vp8Encoder(clip.width, clip.height)
         self._decoded = clip.keyframe_before(index)
-        """Index of the picture that is decoded next."""
+        """Index of the picture to decode next."""
         self._decode_before(index)
 
     def encode(self, index: int, keyframe: bool) -> bytes:

@@ -17,17 +17,17 @@ KEYFRAME_EVERY_S = 4.0
 class EncodedPicture:
     data: bytes
     time_s: float
-    """When it is captured, from the clip's start."""
+    """Time of capture, from the clip's start."""
     keyframe: bool
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """Starts with a keyframe, so that it can be sent again from its start at any time."""
+    """It starts with a keyframe, so it can be sent again from the start at any time."""
 
     pictures: tuple[EncodedPicture, ...]
     duration_s: float
-    """Until when the last picture stands: where the next round starts."""
+    """End of the last picture; a repetition starts here."""
     width: int
     height: int
 
@@ -39,7 +39,7 @@ class EncodedClip:
 
 
 class Vp8Encoder:
-    """libvpx as a browser uses it on a camera: real time, constant bitrate, no picture held back."""
+    """libvpx, set as a browser does for a camera: real time, constant bitrate, no picture held back."""
 
     def __init__(self, width: int, height: int, bits_per_s: int = BITS_PER_S) -> None:
         self._context = av.CodecContext.create("libvpx", "w")
@@ -79,9 +79,9 @@ def encode_clip(
     until_s: float | None = None,
     on_picture: Callable[[], object] = lambda: None,
 ) -> EncodedClip:
-    """Fits upright pictures, each with its time from the first one, into 640x480 (480x640 where they stand on end).
+    """Encodes upright pictures, each with its time from the first one, at 640x480, or 480x640 if they are taller.
 
-    Their times are kept as they are. `on_picture` is called after each one.
+    Their times are kept. `on_picture` is called after each one.
     """
     encoder: Vp8Encoder | None = None
     size = (0, 0)
@@ -103,7 +103,7 @@ def encode_clip(
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """The largest even size of the same shape that a camera held that way would send; never larger than it is."""
+    """The largest even size of the same shape that fits into a camera's picture; never larger than the original."""
     most = (MAX_WIDTH, MAX_HEIGHT) if width >= height else (MAX_HEIGHT, MAX_WIDTH)
     scale = min(1.0, most[0] / width, most[1] / height)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -1,4 +1,4 @@
-"""Several learners at once, from their tokens to their summaries."""
+"""Publishes a clip as several learners at once."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ class Sender:
 
     token: str
     user_id: int | None = None
-    """For the summary; None where only the token says it."""
+    """For the summary; None if only the token says it."""
 
 
 async def publish(
@@ -36,10 +36,10 @@ async def publish(
     duration_s: float | None,
     loop: bool,
 ) -> list[LearnerSummary]:
-    """Sends the clip as each of them, shows how it goes on stderr, and tells what came of it.
+    """Sends the clip as each of the learners, shows progress on stderr, and returns a summary for each.
 
-    A sender of None is one that a demo server is to name. Ctrl-C ends the sessions as they should end. Raises
-    `ServerRefused` where a token cannot be had; what a single learner runs into is in its summary.
+    For a sender of None a demo server is asked for a user id and a token. Ctrl-C ends the sessions in order. Raises
+    `ServerRefused` if there is no token. The error of a single learner is in its summary.
     """
     interrupted = _interrupted_by_ctrl_c()
     gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
@@ -72,7 +72,7 @@ async def _sender_from_demo(http: aiohttp.ClientSession, url: str) -> Sender:
 
 
 def run_on_fastest_loop(coroutine: Coroutine[None, None, list[LearnerSummary]]) -> list[LearnerSummary]:
-    """uvloop halves what a packet costs; it is not to be had on Windows."""
+    """uvloop halves the cost of a packet; it does not exist for Windows."""
     if sys.platform == "win32":
         return asyncio.run(coroutine)
     import uvloop
@@ -81,7 +81,7 @@ def run_on_fastest_loop(coroutine: Coroutine[None, None, list[LearnerSummary]]) 
 
 
 def _interrupted_by_ctrl_c() -> asyncio.Event:
-    """Set at the first Ctrl-C; a second one is as rude as ever."""
+    """An event that the first Ctrl-C sets. A second one stops the program at once."""
     loop = asyncio.get_running_loop()
     interrupted = asyncio.Event()
 

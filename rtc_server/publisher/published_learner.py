@@ -1,4 +1,4 @@
-"""One learner at the server, from offer to goodbye, and what came back meanwhile."""
+"""One published learner: connects to the server, sends a track, and keeps the answers."""
 
 import asyncio
 import json
@@ -26,22 +26,22 @@ CONNECT_TIMEOUT_S = 15.0
 LAST_UPDATE_TIMEOUT_S = 0.5
 GOODBYE_TIMEOUT_S = 5.0
 SENT_FRAMES_KEPT = 300
-"""Frames whose update may still come; 20 s of them."""
+"""Number of frames, 20 s of them, whose update may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A `tracking_update`, as it arrived."""
+    """A `tracking_update` that arrived."""
 
     arrived: float
     """Monotonic clock, seconds."""
     latency_ms: float | None
-    """From the moment the frame's last packet left; None where it is about no frame of ours."""
+    """Time since the frame's last packet was sent; None if the update names no frame of ours."""
     message: dict[str, Any]
 
 
 class PublishedLearner:
-    """Sends a track to a WHIP endpoint and listens. `run` once, then read what it gathered."""
+    """Sends a track to a WHIP endpoint and listens. Call `run` once, then read the results."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class PublishedLearner:
         on_update: Callable[[Update], None] = lambda _update: None,
         rewrite_answer: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
-        """`rewrite_answer` may change the answer's SDP, as to put something between the two."""
+        """`rewrite_answer` may change the answer's SDP, for example to place a proxy between the two."""
         self.track = track
         self.latencies_ms: list[float] = []
         self.updates = 0
@@ -61,11 +61,11 @@ class PublishedLearner:
         self.focus_session_id: str | None = None
         self.end_reason: str | None = None
         self.metrics: dict[str, Any] | None = None
-        """The newest there are; final once `end_reason` is set."""
+        """The newest metrics; final once `end_reason` is set."""
         self.failure: str | None = None
-        """Why it ended before its time; None while all is well."""
+        """Why it ended too early; None if nothing failed."""
         self.complaint: str | None = None
-        """The server's last `error` message, which ends nothing by itself."""
+        """The server's last `error` message. It does not end the session."""
         self.connected = asyncio.Event()
         self._http, self._url, self._token = http, url, token
         self._on_update = on_update
@@ -80,9 +80,9 @@ class PublishedLearner:
         self._gone = asyncio.Event()
 
     async def run(self, interrupted: asyncio.Event, gate: asyncio.Semaphore) -> None:
-        """Until the track ends, the server ends it, or `interrupted`. What went wrong is in `failure`.
+        """Runs until the track ends, the server ends the session, or `interrupted` is set. An error is in `failure`.
 
-        `gate` is held while connecting, so that a crowd does not come in at one moment.
+        `gate` is held while connecting, so that not all learners connect at the same moment.
         """
         try:
             async with gate:
@@ -94,7 +94,7 @@ class PublishedLearner:
             await self._leave()
 
     async def bytes_on_wire(self) -> int:
-        """Sent and received over the transport, encryption included, IP and UDP headers not."""
+        """Bytes sent and received, with encryption but without IP and UDP headers."""
         report = await self._peer.getStats()
         return sum(one.bytesSent + one.bytesReceived for one in report.values() if one.type == "transport")
 
@@ -119,12 +119,12 @@ class PublishedLearner:
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
         except ValueError as error:
-            raise ServerRefused(f"{self._url} gave an answer that is none: {error}.") from None
+            raise ServerRefused(f"{self._url} gave an answer that is not valid SDP: {error}.") from None
         if not await _within(CONNECT_TIMEOUT_S, _first_of(self.connected, self._gone)) or self._gone.is_set():
-            raise ServerRefused(f"{self._url} answered, but no connection came of it.")
+            raise ServerRefused(f"{self._url} answered, but the connection failed. Does a firewall block UDP?")
 
     async def _leave(self) -> None:
-        """Says goodbye as far as there is anyone to say it to; always ends."""
+        """Ends the session on the server, if it can be reached. Never waits for ever."""
         if self._newest_sent is not None and not self._gone.is_set():
             await _within(LAST_UPDATE_TIMEOUT_S, self._caught_up.wait())
         if self._control is not None and self._control.readyState == "open" and not self._gone.is_set():

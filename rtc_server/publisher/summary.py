@@ -1,4 +1,4 @@
-"""What publishing one clip came to."""
+"""The result of publishing a clip as one learner."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,19 +11,19 @@ from rtc_server.publisher.published_learner import PublishedLearner
 @dataclass(frozen=True, slots=True)
 class LearnerSummary:
     user_id: int | None
-    """None where the token says who it is."""
+    """None if only the token says it."""
     frames_sent: int
     updates_received: int
     latency_p50_ms: float | None
-    """From a frame's last packet sent to its update's arrival; None without an update."""
+    """Time from sending a frame's last packet to the arrival of its update; None without an update."""
     latency_p95_ms: float | None
     focus_session_id: str | None
     end_reason: str | None
-    """As the server's `tracking_stopped` says; None where none came, and then the metrics are the last seen."""
+    """From the server's `tracking_stopped`. None if none came; then the metrics are the last ones seen."""
     metrics: dict[str, Any] | None
     error: str | None
     failed: bool
-    """The session ended before its time, or never began."""
+    """True if the session ended too early or never began."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,7 +62,7 @@ def summary_of(learner: PublishedLearner, user_id: int | None) -> LearnerSummary
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Nearest rank: a value that was measured. None of nothing."""
+    """By the nearest rank, so it is one of the values; None if there are none."""
     if not values:
         return None
     return round(sorted(values)[max(1, ceil(len(values) * percent / 100)) - 1], 2)

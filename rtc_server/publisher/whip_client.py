@@ -1,4 +1,4 @@
-"""WHIP (RFC 9725) from the client's side: an offer posted, a resource deleted."""
+"""A WHIP client (RFC 9725): posts an offer, deletes the resource."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rtc_server.errors import RtcServerError
 
 
 class ServerRefused(RtcServerError):
-    """The server answered no, or not at all; the message says what it said."""
+    """The server refused, or did not answer. The message has its reason."""
 
     code = "server_refused"
 
@@ -31,14 +31,14 @@ async def post_offer(http: aiohttp.ClientSession, url: str, token: str, offer_sd
             if response.status != 201:
                 raise ServerRefused(await _refusal(response))
             if "Location" not in response.headers:
-                raise ServerRefused(f"{url} names no resource (Location) for the session: it is no WHIP endpoint.")
+                raise ServerRefused(f"{url} is not a WHIP endpoint: its answer has no Location.")
             return WhipResource(urljoin(str(response.url), response.headers["Location"]), await response.text())
     except (aiohttp.ClientError, TimeoutError) as error:
         raise ServerRefused(f"{url} cannot be reached: {_words_of(error)}.") from None
 
 
 async def delete(http: aiohttp.ClientSession, resource: WhipResource, token: str) -> None:
-    """A resource that is gone already is as good as deleted. Raises `ServerRefused`."""
+    """Deletes the resource. It is no error if it is gone already. Raises `ServerRefused`."""
     try:
         async with http.delete(resource.url, headers={"Authorization": f"Bearer {token}"}) as response:
             if response.status >= 400 and response.status not in (404, 410):
@@ -48,24 +48,24 @@ async def delete(http: aiohttp.ClientSession, resource: WhipResource, token: str
 
 
 async def demo_token(http: aiohttp.ClientSession, url: str) -> tuple[int, str]:
-    """A user id and its token from a demo server, as its own page gets them. Raises `ServerRefused`."""
+    """A user id and a token from a demo server, as its own page gets them. Raises `ServerRefused`."""
     address = urljoin(url, "/demo/token")
     try:
         async with http.post(address, headers={"Origin": urljoin(url, "/").rstrip("/")}) as response:
             if response.status >= 400:
                 raise ServerRefused(
-                    f"{address} gives no token ({response.status}): give one with --token, or set RTC_TOKEN_SECRET."
+                    f"{address} gives no token ({response.status}): pass one with --token, or set RTC_TOKEN_SECRET."
                 )
             answer = await response.json()
             return int(answer["user_id"]), str(answer["token"])
     except (aiohttp.ClientError, TimeoutError) as error:
         raise ServerRefused(f"{address} cannot be reached: {_words_of(error)}.") from None
     except (KeyError, TypeError, ValueError):
-        raise ServerRefused(f"{address} answered with no token.") from None
+        raise ServerRefused(f"{address} answered without a token.") from None
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:
-    """One line from a problem+json body (RFC 9457), or from whatever else came."""
+    """An error with one line from a problem+json body (RFC 9457), or from any other body."""
     body = await response.text(errors="replace")
     try:
         problem = json.loads(body)

@@ -1,4 +1,4 @@
-"""coturn's configuration as text: the template of `turn/`, filled in."""
+"""Writes coturn's configuration from the template in `turn/`."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class CoturnConfiguration:
-    """What the template's placeholders stand for; an empty value leaves its line out."""
+    """The values of the template's placeholders. A line with an empty value is left out."""
 
     urls: tuple[TurnUrl, ...]
     secret: str
@@ -26,20 +26,20 @@ class CoturnConfiguration:
     user_quota: int
     total_quota: int
     bandwidth: int
-    """Bytes a second, each way, of one relay."""
+    """Bytes a second that one relay may carry, each way."""
     certificate: Path | None = None
     private_key: Path | None = None
     external_ip: str | None = None
     peers: tuple[str, ...] = ()
-    """Where not empty, the only addresses that may be reached."""
+    """If not empty, the relay may reach only these addresses."""
     listening_ip: str | None = None
     relay_ip: str | None = None
     pid_file: Path | None = None
 
 
 def render(relay: CoturnConfiguration) -> str:
-    """The template filled in. A line is written once for each value of its placeholder; a paragraph that
-    loses all its lines loses its comments too."""
+    """The template with its values. A line is written once for each value of its placeholder. If all lines of
+    a paragraph are left out, so are its comments."""
     values = _values(relay)
     template = (folder("turn") / "turnserver.conf.template").read_text(encoding="utf-8")
     paragraphs = ("\n".join(_filled(paragraph.splitlines(), values)) for paragraph in template.strip().split("\n\n"))
@@ -106,7 +106,7 @@ def _check_peer(peer: str) -> None:
         for address in peer.split("-"):
             ip_address(address)
     except ValueError:
-        raise SettingsError(f"--peer: {peer!r} is no address, and no range as in 10.0.0.5-10.0.0.9") from None
+        raise SettingsError(f"--peer: {peer!r} is not an address, nor a range such as 10.0.0.5-10.0.0.9") from None
 
 
 def _is_loopback(peer: str) -> bool:
@@ -116,5 +116,5 @@ def _is_loopback(peer: str) -> bool:
 def _one_port(urls: Iterable[TurnUrl], scheme: str) -> int | None:
     ports = {url.port for url in urls if url.scheme == scheme}
     if len(ports) > 1:
-        raise SettingsError(f"RTC_TURN_URLS: the relay listens on one port for {scheme}:, these name {sorted(ports)}")
+        raise SettingsError(f"RTC_TURN_URLS: all {scheme}: addresses must have the same port, not {sorted(ports)}")
     return ports.pop() if ports else None

@@ -1,4 +1,4 @@
-"""Asks a STUN or TURN server for what a browser will ask it for."""
+"""Tests a STUN or TURN server: sends it the requests that a browser would send."""
 
 import asyncio
 import socket
@@ -14,24 +14,24 @@ from rtc_server.relay.turn_url import TurnUrl
 
 DEADLINE_S = 5.0
 _CHANNEL = 0x4000
-"""The first of a fresh allocation."""
+"""The first channel number of a new allocation."""
 _DISCARD_PORT = 9
-"""A permission is for an address; the port is never used."""
+"""A permission is for an address. The port must be given, but is not used."""
 
 TurnClient = turn.TurnClientUdpProtocol | turn.TurnClientTcpProtocol
 
 
 class ProbeFailed(Exception):
-    """Its text says what was wrong and what to do."""
+    """Its text says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What the relay gave."""
+    """The relay's answer."""
 
     relayed_host: str
     elapsed_ms: float
-    """From the first packet to the allocation; with the handshake, under TCP and TLS."""
+    """Time from the first packet to the allocation, including the handshakes of TCP and TLS."""
 
 
 async def reflexive_address(host: str, port: int) -> tuple[str, float]:
@@ -113,7 +113,7 @@ async def _permit(client: TurnClient, channel: int, peer: str) -> None:
         await client.channel_bind(channel, (peer, _DISCARD_PORT))
     except stun.TransactionFailed as refusal:
         raise ProbeFailed(
-            f"it may not reach {peer}, where this server takes media ({_reason(refusal)}): {_permission(peer)}"
+            f"it may not reach {peer}, this server's address for media ({_reason(refusal)}): {_permission(peer)}"
         ) from None
 
 

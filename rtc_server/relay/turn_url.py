@@ -19,16 +19,16 @@ class TurnUrl:
     host: str
     port: int
     transport: str
-    """`udp` or `tcp`; under `turns`, tcp is TLS."""
+    """`udp` or `tcp`; with `turns`, tcp means TLS."""
 
     @property
     def name(self) -> str:
-        """What a person calls it: UDP, TCP or TLS."""
+        """Its usual name: UDP, TCP or TLS."""
         return "TLS" if self.scheme == "turns" else self.transport.upper()
 
 
 def turn_url(url: str) -> TurnUrl:
-    """Raises SettingsError where it is none."""
+    """Raises SettingsError if it is not such an address."""
     match = _TURN_URL.fullmatch(url)
     if match is None or not 0 < int(match["port"] or 1) <= 65535:
         raise SettingsError(f"RTC_TURN_URLS: {url!r} is not of the form turn:host:port?transport=udp")

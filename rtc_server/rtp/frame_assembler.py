@@ -1,9 +1,9 @@
-"""RTP packets become whole frames, at once when they can and never late. Pure: time comes in as an argument.
+"""Puts RTP packets together to whole frames. Pure: time comes in as an argument.
 
-A frame leaves on its marker bit as soon as every packet up to it is here. A missing packet is asked for again
-(NACK), for as long as its frame could still leave; meanwhile, once it was asked for in vain, a keyframe is asked
-for too (PLI), and goes before all that waits as soon as it is whole. What leaves can always be decoded: a keyframe,
-or the frame after the one that left before.
+A frame is delivered as soon as all its packets up to the marker bit are here. A missing packet is asked for again
+(NACK) until its frame would be too old. After one request without an answer a keyframe is asked for too (PLI). When a
+whole keyframe is here, everything before it that still waits is skipped. Each delivered frame can be decoded: it is a
+keyframe, or it follows the frame that was delivered before it.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,22 @@ from rtc_server.rtp.partial_frame import AssembledFrame, PartialFrame
 from rtc_server.rtp.sequence_numbers import MAX_JUMP, SequenceNumbers
 
 MAX_AGE_S = 0.5
-"""No older frame is delivered, counted from its first packet."""
+"""A frame whose first packet is older than this is not delivered."""
 GIVE_UP_S = 0.45
 """How long a missing packet is waited for: after that its frame would be too old."""
 STALLED_S = 0.25
-"""Where for so long no packet continues a keyframe, or is past what was delivered, the stream is elsewhere."""
+"""If for so long no packet continues the keyframe or is newer than what was delivered, the numbers have jumped."""
 KEYFRAME_REPEAT_S = 0.2
-"""Between two requests for a keyframe. Browsers heed one in 0.3 s."""
+"""Time between two requests for a keyframe. Browsers answer at most one in 0.3 s."""
 MAX_HELD = 512
-"""Packets held behind a gap, and packets of one frame."""
+"""Most packets held behind a gap, and most packets of one frame."""
 MAX_MISSING = 128
-"""Where more are missing, all are given up at once."""
+"""If more packets are missing, none of them is waited for."""
 MAX_EARLY = 64
-"""Packets kept while no keyframe has begun: those of one that overtook its first packet."""
+"""Packets kept while no keyframe has begun. They may belong to a keyframe whose first packet comes late."""
 
 _MAX_EARLY_GAP = 16
+"""While no keyframe has begun, packets of a longer gap are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ class FrameAssembler:
         self._codec = codec
         self._numbers = SequenceNumbers()
         self._cursor: int | None = None
-        """The packet that continues the frame; None until a keyframe begins."""
+        """Sequence number of the packet that continues the frame; None until a keyframe begins."""
         self._delivered = 0
-        """Below it all has been delivered or will never be."""
+        """All packets before this sequence number were delivered or given up."""
         self._held = HeldPackets()
         self._frame = PartialFrame()
         self._missing = MissingPackets()
@@ -59,7 +60,7 @@ class FrameAssembler:
         self._keyframe_asked: float | None = None
         self._last_picture_id: int | None = None
         self._heard = 0.0
-        """When the last packet came that was not behind the cursor."""
+        """When the last packet arrived that was not before the cursor."""
 
     @property
     def needs_timer(self) -> bool:
@@ -72,7 +73,7 @@ class FrameAssembler:
         return self._numbers.highest
 
     def push(self, sequence: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[AssembledFrame]:
-        """Take one packet; returns the frames that are complete by it, in order."""
+        """Take one packet; returns the frames that it completes, in order."""
         extended = self._place(sequence, now)
         if extended is None:
             return []
@@ -97,7 +98,7 @@ class FrameAssembler:
         return self._drain(now)
 
     def advance(self, now: float) -> list[AssembledFrame]:
-        """Time has passed: gives up what has been missing for too long. Returns frames that this sets free."""
+        """Give up packets that have been missing for too long; returns the frames that no longer wait for them."""
         if self._cursor is None:
             self._missing.forget_older(now - GIVE_UP_S)
             return []
@@ -110,7 +111,7 @@ class FrameAssembler:
         return self._drain(now)
 
     def feedback(self, now: float) -> Feedback | None:
-        """What to tell the sender; each request is repeated after a while, so call it as often as you like."""
+        """What to tell the sender now. A request is repeated only after a while, so it may be called at any rate."""
         keyframe = self._needs_keyframe(now) and (
             self._keyframe_asked is None or now - self._keyframe_asked >= KEYFRAME_REPEAT_S
         )
@@ -120,7 +121,7 @@ class FrameAssembler:
         return Feedback(missing, keyframe) if keyframe or missing else None
 
     def wait_for_keyframe(self) -> None:
-        """Something was lost for good, here or in the decoder: nothing but a keyframe can be used now."""
+        """Drop everything: something was lost, here or in the decoder, and only a keyframe can be used now."""
         self._held.clear()
         self._frame.clear()
         self._missing.clear()
@@ -130,7 +131,7 @@ class FrameAssembler:
     # -- packets
 
     def _place(self, sequence: int, now: float) -> int | None:
-        """The extended number of a packet that can be used; None for any other."""
+        """The extended sequence number of a packet that can be used; None for any other packet."""
         highest = self._numbers.highest
         extended = self._numbers.extend(sequence)
         if extended is None:
@@ -143,13 +144,13 @@ class FrameAssembler:
         if extended < (self._delivered if self._cursor is None else self._cursor):
             if now - self._heard < STALLED_S:
                 return None
-            # What was taken for the stream's head was none: it goes on here, behind.
+            # The number taken for the newest was wrong: the stream goes on here, with lower numbers.
             self.wait_for_keyframe()
             self._delivered = self._numbers.highest = extended
         return extended
 
     def _begin(self, first: int, payload: Payload | None, now: float) -> None:
-        """While no frame can be used: start with a keyframe's first packet, if this is it."""
+        """If this is the first packet of a keyframe, start with it."""
         if payload is None or not payload.starts_keyframe:
             return
         self._move_cursor(first)
@@ -158,7 +159,7 @@ class FrameAssembler:
         self._numbers.highest = max(first, newest)
 
     def _keep_early(self, extended: int, now: float) -> None:
-        """No keyframe has begun, but its first packet may be one of those that were just lost."""
+        """Keep a packet while no keyframe has begun: the keyframe's first packet may be among those just lost."""
         if len(self._held) > MAX_EARLY:
             self._held.drop_earliest()
         highest = self._numbers.highest
@@ -170,7 +171,7 @@ class FrameAssembler:
         self._numbers.highest = max(highest, extended)
 
     def _note_missing(self, extended: int, now: float) -> bool:
-        """True where packets before this one have not come."""
+        """True if packets before this one have not arrived."""
         highest = self._numbers.highest
         assert highest is not None
         if extended > highest:
@@ -194,7 +195,7 @@ class FrameAssembler:
                 if not self._held or not (self._skip_padding() or self._skip_to_whole_keyframe()):
                     break
             elif packet.payload is not None and self._frame.timestamp not in (None, packet.timestamp):
-                # The sender sets no marker.
+                # A sender that sets no marker: the next frame's timestamp ends this frame.
                 self._finish_frame(complete, now)
             else:
                 self._held.drop(self._cursor)
@@ -217,7 +218,7 @@ class FrameAssembler:
         self._frame.clear()
 
     def _skip_padding(self) -> bool:
-        """True where picture ids show that only padding is missing before the next frame."""
+        """Skip missing packets that were only padding, as the picture ids show. True if that was so."""
         if self._frame or self._last_picture_id is None:
             return False
         following = self._held.first_if_after_picture(self._last_picture_id)
@@ -227,7 +228,7 @@ class FrameAssembler:
         return True
 
     def _skip_to_whole_keyframe(self) -> bool:
-        """True where one is here: newer than all that still waits for its missing packets."""
+        """Go on with a whole keyframe, and skip everything before it that still waits. True if there is one."""
         keyframe = self._held.whole_keyframe(besides=self._frame.timestamp)
         if keyframe is None:
             return False
@@ -235,7 +236,7 @@ class FrameAssembler:
         return True
 
     def _give_up_frame(self) -> None:
-        """Goes on with the next keyframe that has begun; without one all is lost."""
+        """Go on with the next keyframe that has begun; without one, wait for a new one."""
         keyframe = self._held.begun_keyframe(besides=self._frame.timestamp)
         if keyframe is None:
             self.wait_for_keyframe()

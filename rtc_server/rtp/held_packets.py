@@ -1,4 +1,4 @@
-"""Packets that came before the one that is to continue the frame. Pure."""
+"""Packets that wait for an earlier one. Pure."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,16 @@ class Packet:
 class _Keyframe:
     first: int
     reach: int
-    """Up to and without this one all its packets are here."""
+    """All its packets before this sequence number are here."""
 
 
 class HeldPackets:
-    """By extended sequence number."""
+    """The waiting packets, by extended sequence number."""
 
     def __init__(self) -> None:
         self._packets: dict[int, Packet] = {}
         self._keyframes: dict[int, _Keyframe] = {}
-        """By timestamp, in the order in which they began to arrive."""
+        """Keyframes by timestamp, in the order in which they began to arrive."""
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -51,7 +51,7 @@ class HeldPackets:
             self._keyframes.pop(packet.timestamp, None)
 
     def first_if_after_picture(self, picture_id: int) -> int | None:
-        """The lowest number, if it is that of the first packet of the frame after this one."""
+        """The lowest sequence number, if it is the first packet of the picture after `picture_id`; else None."""
         sequence = min(self._packets, default=None)
         payload = self._packets[sequence].payload if sequence is not None else None
         if payload is None or payload.picture_id is None or not payload.starts_frame:
@@ -62,11 +62,11 @@ class HeldPackets:
         return max(self._packets, default=None)
 
     def begun_keyframe(self, *, besides: int | None) -> int | None:
-        """Where the first keyframe begins that has not the timestamp `besides`."""
+        """First sequence number of the oldest keyframe here, leaving out the one with the timestamp `besides`."""
         return min((one.first for timestamp, one in self._keyframes.items() if timestamp != besides), default=None)
 
     def whole_keyframe(self, *, besides: int | None) -> int | None:
-        """Where the last keyframe begins that is here up to its marker and has not the timestamp `besides`."""
+        """The same for the newest keyframe that is complete, up to its marker."""
         for timestamp, keyframe in reversed(self._keyframes.items()):
             if timestamp != besides and self._is_whole(timestamp, keyframe):
                 return keyframe.first
@@ -77,7 +77,7 @@ class HeldPackets:
         self._keyframes = {at: keyframe for at, keyframe in self._keyframes.items() if keyframe.first >= sequence}
 
     def drop_earliest(self) -> None:
-        """The one that has been here longest."""
+        """Drop the packet that arrived first."""
         self.drop(next(iter(self._packets)))
 
     def clear(self) -> None:

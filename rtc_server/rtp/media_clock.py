@@ -1,43 +1,43 @@
-"""RTP timestamps become media time. Pure.
+"""Turns RTP timestamps into media time. Pure.
 
-Media time runs from the first picture of a FocusSession, by the sender's clock as long as that is believable.
-It may not run away from the time that really passed: a sender whose timestamps jump, restart or run too fast
-would earn time that never was. So a FocusSession has one MediaClock with one beginning in real time, and each
-connection measures its timestamps against that: over all connections, media time is never more than MAX_AHEAD_S
-ahead of real time. Past the bounds the two are set equal again.
+Media time begins with the first picture of a FocusSession and follows the sender's clock. It must stay near real time:
+a sender whose timestamps jump, restart or run too fast would otherwise earn time that never passed. So each
+FocusSession has one MediaClock with one beginning in real time, for all its connections. Media time is never more than
+MAX_AHEAD_S ahead of real time or MAX_BEHIND_S behind it; beyond that it is set to real time.
 """
 
 CLOCK_RATE = 90_000
-"""Of every video payload (RFC 7741, RFC 6184), in Hz."""
+"""RTP clock rate of all video payloads (RFC 7741, RFC 6184), in Hz."""
 MAX_AHEAD_S = 3.0
-"""The first picture may come late and those after it in time: the bursts of a bad network last so long."""
+"""If the first picture arrives late and the next ones in time, media time is ahead: by as much as a bad network's
+longest bursts."""
 MAX_BEHIND_S = 5.0
-"""Pictures may wait in a congested network; for longer than this nobody is seen anyway (`silence_unknown_s`)."""
+"""Pictures may be late in a congested network. After 5 s without one the state is unknown (`silence_unknown_s`)."""
 
 
 class MediaClock:
-    """One for each FocusSession. Moments are of the monotonic clock."""
+    """One for each FocusSession. `now` and other moments are of the monotonic clock."""
 
     def __init__(self, not_before: float = float("-inf")) -> None:
-        """`not_before`: its beginning is not earlier, whenever the first picture comes."""
+        """`not_before`: earliest beginning, even if the first picture arrives before it."""
         self.not_before = not_before
         self._began: float | None = None
         self._last_s = 0.0
         self._last_moment = 0.0
-        """When media time was `_last_s`."""
+        """The moment when media time was `_last_s`."""
 
     def connection(self) -> "ConnectionClock":
-        """For the timestamps of one more connection."""
+        """A clock for the timestamps of one more connection."""
         return ConnectionClock(self)
 
     def passed_s(self, now: float) -> float:
-        """Real time since the beginning; the first call sets that. Negative before `not_before`."""
+        """Real time since the beginning; negative before `not_before`. The first call sets the beginning."""
         if self._began is None:
             self._began = self._last_moment = max(now, self.not_before)
         return now - self._began
 
     def advance(self, media_s: float, now: float) -> float:
-        """Set forward to `media_s`, never back. Returns what it shows."""
+        """Set media time to `media_s`, but never back. Returns the media time."""
         self._last_s = max(self._last_s, media_s)
         self._last_moment = max(self._last_moment, now)
         return self._last_s
@@ -47,7 +47,7 @@ class MediaClock:
         return self._last_s if self._began is None else self._last_s + max(0.0, now - self._last_moment)
 
     def caught_up_at(self, now: float) -> float:
-        """When real time will have caught up with media time, if nothing more comes; `now` if it has."""
+        """The moment when real time reaches media time, if no more frames arrive; `now` if it has already."""
         return now if self._began is None else max(now, self._began + self.now(now))
 
 
@@ -61,7 +61,7 @@ class ConnectionClock:
         self._offset_s = 0.0
 
     def at(self, rtp_timestamp: int, arrived: float) -> float:
-        """Media time of a frame. Never less than that of the frame before, whichever connection that came by."""
+        """Media time of a frame. Never less than that of the frame before, on this or another connection."""
         passed_s = self._clock.passed_s(arrived)
         if self._last_timestamp is None:
             self._last_timestamp = rtp_timestamp

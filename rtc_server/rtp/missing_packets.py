@@ -1,32 +1,36 @@
-"""Packets that should have come, when to ask for them, and how long an answer takes. Pure."""
+"""Missing packets: when to ask for them again, and how long an answer takes. Pure."""
 
 from collections.abc import Container
 from dataclasses import dataclass
 
 MAX_REQUESTS = 10
-"""For one packet, as many as a browser makes."""
+"""Most requests for one packet: as many as a browser makes."""
 LOOK_THROUGH_S = 0.004
-"""All are looked through no more often than that, however fast packets come. Requests are 15 ms apart or more."""
+"""Shortest time between two passes over all missing packets; bounds the work. Requests are 15 ms apart or more."""
 
 _FIRST_RTT_S = 0.1
+"""Round trip that is assumed until one is measured."""
 _LONGEST_RTT_S = 0.3
+"""A longer measured round trip counts as this."""
 _REORDERED_S = 0.005
-"""What comes sooner was not sent again; it was overtaken."""
+"""A packet that arrives sooner after the request is no answer to it; it was only late."""
 _RETRY_S = (0.04, 0.25)
+"""Shortest and longest time between two requests."""
 _ECHO_S = 0.015
-"""A request is repeated once so soon, in case it is the request that is lost: a sender answers only one of the two."""
+"""A request is repeated once after this time (an echo), in case it was lost. A sender answers only one of the two."""
 _SLOW_RETRY_S = 0.08
-"""Where answers come sooner, so does the next request: it needs no echo."""
+"""If the next request comes sooner than this anyway, no echo is sent."""
 _UNSURE_S = 0.12
+"""Shortest time after which a request counts as not answered."""
 
 
 @dataclass(slots=True)
 class _Gap:
     noticed: float
     asked: float | None = None
-    """When it was asked for last, echoes aside."""
+    """When it was asked for last, not counting echoes."""
     asked_before: float | None = None
-    """And the time before that."""
+    """When it was asked for the time before that."""
     echoed: bool = False
     times: int = 0
 
@@ -37,12 +41,12 @@ class MissingPackets:
     def __init__(self) -> None:
         self._gaps: dict[int, _Gap] = {}
         self._never_asked: list[int] = []
-        """Those that were noticed since `due` was called last; some may have come."""
+        """Those noticed since the last call of `due`; some may have arrived since."""
         self._looked_through = -LOOK_THROUGH_S
         self.rtt_s = _FIRST_RTT_S
-        """From a request to what was asked for, smoothed."""
+        """Time from a request to the packet, smoothed."""
         self._varies_s = 0.0
-        """By how much, smoothed."""
+        """How much that time varies, smoothed."""
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -51,7 +55,7 @@ class MissingPackets:
         return sequence in self._gaps
 
     def note(self, first: int, end: int, now: float, present: Container[int] = ()) -> None:
-        """From `first` up to and without `end` all but those `present` are missing."""
+        """Note as missing: the numbers from `first` to before `end`, except those in `present`."""
         for sequence in range(first, end):
             if sequence not in present and sequence not in self._gaps:
                 self._gaps[sequence] = _Gap(now)
@@ -64,25 +68,25 @@ class MissingPackets:
         first = gap.asked if gap.asked_before is None else gap.asked_before
         took_s = now - first
         if took_s > _REORDERED_S:
-            # Asked for twice, it may be an answer to either request; what comes in half the usual time was rather
-            # overtaken than sent again. Only if it is always so has the way become another.
+            # Two doubtful cases count less: after two requests the packet may answer either one, and a packet that
+            # arrives in half the usual time was probably only late. If this goes on, the path has really changed.
             weight = 0.25 if gap.asked_before is None and took_s >= self.rtt_s / 2 else 0.05
             difference_s = min(took_s, _LONGEST_RTT_S) - self.rtt_s
             self.rtt_s += weight * difference_s
             self._varies_s += weight * (abs(difference_s) - self._varies_s)
 
     def missed_for(self, sequence: int, now: float) -> float:
-        """Seconds since it was noticed; 0 where it is not missing."""
+        """Seconds since the packet was noticed as missing; 0 if it is not missing."""
         gap = self._gaps.get(sequence)
         return now - gap.noticed if gap is not None else 0.0
 
     @property
     def unsure_after_s(self) -> float:
-        """Who has been missing for so long was asked for in vain: the request or its answer was lost too."""
+        """A packet missing for longer than this had no answer: the request or the answer was lost too."""
         return max(_UNSURE_S, self._retry_s)
 
     def due(self, now: float) -> tuple[int, ...]:
-        """What should be asked for now, oldest first; asked for again after about a round trip."""
+        """The packets to ask for now, oldest first. Each comes up again after about a round trip."""
         never_asked, self._never_asked = self._never_asked, []
         if now - self._looked_through < LOOK_THROUGH_S:
             return tuple([sequence for sequence in never_asked if sequence in self._gaps and self._ask(sequence, now)])

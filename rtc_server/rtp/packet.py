@@ -6,7 +6,7 @@ from struct import Struct
 from rtc_server.frame import Codec
 
 MAX_UNITS = 32
-"""In one STAP-A. A sender puts parameter sets, side information and slices in it; four hundred would fit."""
+"""Most units in one STAP-A. Senders put a few parameter sets and slices in it; four hundred would fit."""
 
 _HEADER = Struct("!BBHLL")
 _ANNEX_B_START = b"\x00\x00\x00\x01"
@@ -18,19 +18,19 @@ class Payload:
 
     data: bytes
     starts_frame: bool
-    """The first packet of a frame may be this one. H.264 cannot say so of a frame in several slices."""
+    """Whether this can be the first packet of a frame. With H.264 it can be any packet that starts a slice."""
     starts_keyframe: bool
     picture_id: int | None = None
-    """VP8 only: counts frames."""
+    """Number of the frame; VP8 only."""
     picture_id_bits: int = 15
 
 
 class PayloadMalformed(ValueError):
-    """The payload is not of its codec's form."""
+    """The payload does not have the form that its codec requires."""
 
 
 def parse_header(packet: bytes) -> tuple[int, int, bool, int, int, bytes] | None:
-    """(ssrc, payload type, marker, sequence number, timestamp, payload), or None for what is no RTP packet."""
+    """(ssrc, payload type, marker, sequence number, timestamp, payload); None if it is not an RTP packet."""
     size = len(packet)
     if size < 12:
         return None
@@ -52,7 +52,7 @@ def parse_header(packet: bytes) -> tuple[int, int, bool, int, int, bytes] | None
 
 
 def parse_payload(codec: Codec, payload: bytes) -> Payload:
-    """`payload` is not empty. Raises PayloadMalformed."""
+    """payload: not empty. Raises PayloadMalformed."""
     try:
         return _parse_vp8(payload) if codec == "vp8" else _parse_h264(payload)
     except IndexError:
@@ -83,7 +83,7 @@ def _parse_vp8(payload: bytes) -> Payload:
     # The first bit of a VP8 frame is 0 for a keyframe (RFC 6386, 9.1).
     starts_keyframe = starts_frame and not payload[position] & 1
     if position >= len(payload):
-        raise PayloadMalformed("A VP8 payload without data.")
+        raise PayloadMalformed("A VP8 payload has no data.")
     return Payload(payload[position:], starts_frame, starts_keyframe, picture_id, picture_id_bits)
 
 
@@ -109,11 +109,11 @@ def _parse_stap_a(payload: bytes) -> Payload:
         size = int.from_bytes(payload[position : position + 2], "big")
         unit = payload[position + 2 : position + 2 + size]
         if not unit or len(unit) != size:
-            raise PayloadMalformed("A unit of a STAP-A is cut.")
+            raise PayloadMalformed("A unit of a STAP-A is incomplete.")
         units.append(unit)
         position += 2 + size
         if len(units) > MAX_UNITS:
-            raise PayloadMalformed("A STAP-A of too many units.")
+            raise PayloadMalformed("A STAP-A has too many units.")
     if not units:
         raise PayloadMalformed("A STAP-A without units.")
     keyframe = any(unit[0] & 0x1F in (5, 7) for unit in units)

@@ -1,4 +1,4 @@
-"""The frame that is being put together. Pure."""
+"""A frame whose packets are still arriving. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from rtc_server.rtp.packet import Payload
 
 @dataclass(frozen=True, slots=True)
 class AssembledFrame:
-    """A whole frame, as it came."""
+    """A whole frame, as it was received."""
 
     data: bytes
     """One access unit: a VP8 frame, or H.264 in Annex B form."""
@@ -16,11 +16,11 @@ class AssembledFrame:
     rtp_timestamp: int
     """As sent: 32 bits, 90 kHz."""
     arrived: float
-    """Monotonic clock, seconds: when its last packet came."""
+    """When its last packet arrived. Monotonic clock, seconds."""
 
 
 class PartialFrame:
-    """Its packets so far, in order; padding is none of them."""
+    """The packets of the frame so far, in order, without padding."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Packet, Payload]] = []
@@ -44,7 +44,7 @@ class PartialFrame:
         self._parts.append((packet, payload))
 
     def is_sound(self, now: float, max_age_s: float) -> bool:
-        """Its first packet may be a frame's first, and is not older than `max_age_s`."""
+        """Whether its first packet can start a frame and is not older than `max_age_s`."""
         packet, payload = self._parts[0]
         return payload.starts_frame and now - packet.arrived <= max_age_s
 

@@ -1,4 +1,4 @@
-"""One peer's video, from authenticated RTP packets to frames, and what the sender is told in return (RTCP)."""
+"""Receives one peer's video: authenticated RTP packets come in, frames and RTCP for the sender go out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from rtc_server.rtp.rtcp import (
 )
 
 STREAM_IDLE_S = 1.0
-"""A new SSRC takes over once the old one has been silent for so long."""
+"""A new SSRC is accepted once the old one has sent nothing for so long."""
 
 
 @dataclass(slots=True)
@@ -31,17 +31,17 @@ class _Stream:
     expected_before: int = 0
     received_before: int = 0
     report: int = 0
-    """Middle 32 bits of the last sender report's NTP time; 0 without one."""
+    """Middle 32 bits of the NTP time in the last sender report; 0 if there was none."""
     reported: float = 0.0
 
 
 class MediaReceiver:
-    """Pure but for `send`: time comes in as an argument."""
+    """Pure except for `send`: time comes in as an argument."""
 
     def __init__(
         self, codec: Codec, payload_type: int, clock: ConnectionClock, send: Callable[[bytes], None], ssrc: int
     ) -> None:
-        """ssrc: our own, in what is sent."""
+        """send: takes an RTCP packet. ssrc: our own, for these packets."""
         self._codec = codec
         self._payload_type = payload_type
         self._clock = clock
@@ -55,7 +55,7 @@ class MediaReceiver:
         return self._stream is not None and self._stream.assembler.needs_timer
 
     def rtp(self, packet: bytes, now: float) -> list[EncodedFrame]:
-        """Take one decrypted packet; returns the frames that are complete by it."""
+        """Take one decrypted packet; returns the frames that it completes."""
         header = parse_header(packet)
         if header is None:
             return []
@@ -82,7 +82,7 @@ class MediaReceiver:
                 stream.report, stream.reported = report.ntp_middle, now
 
     def advance(self, now: float) -> list[EncodedFrame]:
-        """Time has passed: gives up gaps, repeats requests. Returns frames that this sets free."""
+        """Repeat requests and give up old gaps; returns the frames that no longer wait for them."""
         if self._stream is None:
             return []
         frames = self._stream.assembler.advance(now)
@@ -90,13 +90,13 @@ class MediaReceiver:
         return self._stamped(frames)
 
     def request_keyframe(self, now: float) -> None:
-        """The decoder lost its way, or this is the start."""
+        """Ask for a keyframe: at the start, or because the decoder cannot go on."""
         if self._stream is not None:
             self._stream.assembler.wait_for_keyframe()
             self._give_feedback(self._stream, now)
 
     def report(self, now: float, max_bitrate_kbps: int) -> None:
-        """Send what RTCP says about once a second: a receiver report, and the most that may be sent (REMB)."""
+        """Send a receiver report and the maximum bitrate (REMB). To be called about once a second."""
         stream = self._stream
         if stream is None or stream.assembler.highest_sequence is None:
             return
@@ -124,7 +124,7 @@ class MediaReceiver:
         return self._stream
 
     def _stamped(self, frames: list[AssembledFrame]) -> list[EncodedFrame]:
-        """With their media time; in the order of delivery, by which the clock goes on."""
+        """The frames with their media time, in the order of delivery."""
         return [
             EncodedFrame(
                 data=frame.data,

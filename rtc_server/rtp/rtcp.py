@@ -10,11 +10,12 @@ NEGATIVE_ACKNOWLEDGEMENT = 1
 PICTURE_LOSS_INDICATION, APPLICATION_LAYER_FEEDBACK = 1, 15
 
 MAX_PARTS = 8
-"""That are read of a compound packet. A sender's report is the first of them (RFC 3550, 6.1); 300 empty ones fit in."""
+"""Most parts of a compound packet that are read. A sender report is always the first (RFC 3550, 6.1). A packet could
+have 300 empty parts."""
 MOST_LOST = 0x7FFFFF
-"""`cumulative number of packets lost` is a signed number of 24 bits."""
+"""Greatest `cumulative number of packets lost`: it is a signed number of 24 bits."""
 BITRATE_BITS = 18
-"""Of a maximum bitrate's mantissa; six more bits are its exponent."""
+"""Bits of the mantissa of a maximum bitrate; its exponent has six more bits."""
 
 _HEADER = Struct("!BBH")
 _TWO_SSRCS = Struct("!LL")
@@ -29,15 +30,15 @@ class ReportBlock:
 
     ssrc: int
     fraction_lost: int
-    """Since the last report, in 1/256."""
+    """Share lost since the last report, in 1/256."""
     packets_lost: int
-    """Since the beginning; less than 0 where packets came twice."""
+    """Packets lost since the beginning; less than 0 if packets arrived twice."""
     highest_sequence: int
     """Extended to 32 bits."""
     last_sender_report: int
-    """Middle 32 bits of its NTP time; 0 without one."""
+    """Middle 32 bits of the NTP time in the last sender report; 0 if there was none."""
     delay_since_last_sender_report: int
-    """In 1/65536 s; what does not fit into 32 bits is written as the most that does."""
+    """In 1/65536 s; a longer delay is written as the greatest number of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class SenderReport:
 
 
 def sender_reports(compound: bytes) -> Iterator[SenderReport]:
-    """The sender reports of a compound packet, up to the first byte that is no RTCP, or to MAX_PARTS."""
+    """The sender reports in the first MAX_PARTS parts of a compound packet. Stops at a part that is not valid RTCP."""
     position = 0
     for _ in range(MAX_PARTS):
         if position + _HEADER.size > len(compound):
@@ -64,7 +65,7 @@ def sender_reports(compound: bytes) -> Iterator[SenderReport]:
 
 
 def receiver_report(sender_ssrc: int, block: ReportBlock) -> bytes:
-    """RFC 3550, 6.4.2, with one block and without jitter, which nobody reads here."""
+    """A receiver report (RFC 3550, 6.4.2) with one block. Its jitter is 0: senders do not need it."""
     lost = min(max(block.packets_lost, -MOST_LOST - 1), MOST_LOST)
     body = sender_ssrc.to_bytes(4, "big") + _REPORT_BLOCK.pack(
         block.ssrc,
@@ -78,7 +79,7 @@ def receiver_report(sender_ssrc: int, block: ReportBlock) -> bytes:
 
 
 def maximum_bitrate(sender_ssrc: int, media_ssrc: int, bits_per_s: int) -> bytes:
-    """Receiver Estimated Maximum Bitrate (draft-alvestrand-rmcat-remb-03, 2.2): asks for no more than this."""
+    """Receiver Estimated Maximum Bitrate (draft-alvestrand-rmcat-remb-03, 2.2): the most that may be sent."""
     exponent = max(0, bits_per_s.bit_length() - BITRATE_BITS)
     rate = 1 << 24 | exponent << BITRATE_BITS | bits_per_s >> exponent
     body = _TWO_SSRCS.pack(sender_ssrc, 0) + b"REMB" + _TWO_SSRCS.pack(rate, media_ssrc)
@@ -86,18 +87,18 @@ def maximum_bitrate(sender_ssrc: int, media_ssrc: int, bits_per_s: int) -> bytes
 
 
 def picture_loss_indication(sender_ssrc: int, media_ssrc: int) -> bytes:
-    """RFC 4585, 6.3.1: asks for a keyframe."""
+    """Asks for a keyframe (RFC 4585, 6.3.1)."""
     return _packet(PAYLOAD_FEEDBACK, PICTURE_LOSS_INDICATION, _TWO_SSRCS.pack(sender_ssrc, media_ssrc))
 
 
 def negative_acknowledgement(sender_ssrc: int, media_ssrc: int, missing: Sequence[int]) -> bytes:
-    """RFC 4585, 6.2.1: asks for packets again.
+    """Asks for packets again (RFC 4585, 6.2.1).
 
     missing: sequence numbers of 16 bits, in the order in which they were sent.
     """
     items: list[list[int]] = []
     for sequence in missing:
-        # Each item names a packet, and by its bits any of the sixteen after it.
+        # Each item has one sequence number and 16 bits: one bit for each of the 16 packets after it.
         after = (sequence - items[-1][0] - 1) & 0xFFFF if items else 0xFFFF
         if after < 16:
             items[-1][1] |= 1 << after
@@ -108,5 +109,5 @@ def negative_acknowledgement(sender_ssrc: int, media_ssrc: int, missing: Sequenc
 
 
 def _packet(packet_type: int, count: int, body: bytes) -> bytes:
-    """count: of report blocks, or the feedback message's type."""
+    """count: number of report blocks, or the type of a feedback message."""
     return _HEADER.pack(VERSION << 6 | count, packet_type, len(body) // 4) + body

@@ -1,7 +1,7 @@
-"""RTP's 16-bit sequence numbers, extended by their cycles. Pure."""
+"""RTP's 16-bit sequence numbers, extended so that they do not wrap around. Pure."""
 
 MAX_JUMP = 1024
-"""A sequence number farther off belongs to another stream, if the packet after it agrees."""
+"""A number farther away than this starts another stream, if the next packet's number follows it."""
 
 _CYCLE = 0x10000
 
@@ -9,13 +9,13 @@ _CYCLE = 0x10000
 class SequenceNumbers:
     def __init__(self) -> None:
         self.highest: int | None = None
-        """The highest one so far, as their reader sets it; None until the first packet."""
+        """The highest number so far; None until the first packet. The caller keeps it up to date."""
         self._jumped_to: int | None = None
 
     def extend(self, sequence: int) -> int | None:
-        """None for one that is far off.
+        """The extended number; None if it is MAX_JUMP or more away from the highest one.
 
-        The second of two in a row that are far off alike begins another stream: MAX_JUMP or more above all before.
+        If the next number follows such a one, another stream begins: its numbers are MAX_JUMP or more above all before.
         """
         if self.highest is None:
             self.highest = sequence + _CYCLE

@@ -1,15 +1,16 @@
-"""What is said in the answer (RFC 8829, RFC 9143, RFC 9725)."""
+"""Writes the answer to an offer (RFC 8829, RFC 9143, RFC 9725)."""
 
 import re
 
 from rtc_server.sdp.offer import Offer
 
 SCTP_MESSAGE_BYTES = 16 * 1024
-"""Of one data-channel message that a client may send: enough for an answer to one that is too long."""
+"""Longest data-channel message that a client may send. It is more than any valid message, so that a message which is
+too long can still be answered with an error."""
 
 
 def write_answer(offer: Offer, answer: str, max_bitrate_kbps: int) -> str:
-    """aiortc's answer, with what WHIP asks for, caps for the sender, and a refusal in each refused section's place."""
+    """aiortc's answer, plus what WHIP requires, the bitrate cap, and a refusal for each refused section."""
     session, sections = _split(answer)
     written = [_answer_section(section, max_bitrate_kbps) for section in sections]
     for index, refusal in offer.refused:

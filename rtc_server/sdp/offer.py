@@ -1,8 +1,8 @@
-"""What is taken from an offer (RFC 8829, RFC 9143, RFC 9725).
+"""Reads an offer (RFC 8829, RFC 9143, RFC 9725).
 
-An offer is read line by line and written anew with what this server uses, so nothing else of it can
-reach aiortc: no candidates (the browser's own checks make the pairs, and a candidate is an address
-somebody could have us send packets to), no audio, no header extensions, one codec.
+An offer is read line by line. A new one is written with only what this server uses, so nothing else can reach aiortc:
+no candidates, no audio, no header extensions, one codec. Candidates are dropped because each is an address that the
+server would send packets to. The browser's own checks make the pairs.
 """
 
 import re
@@ -22,29 +22,29 @@ class Offer:
     """An offer that this server can take."""
 
     sdp: str
-    """The offer as aiortc is given it."""
+    """The new offer, for aiortc."""
     codec: Codec
     payload_type: int
     ice_ufrag: str
     bundled: bool
     refused: tuple[tuple[int, str], ...]
-    """Refused media sections: their place, and their answer."""
+    """Refused media sections: their positions, and what the answer has there."""
 
 
 def read_offer(sdp: str) -> Offer:
-    """Raises OfferMalformed, or OfferUnacceptable where only the codecs do not fit."""
+    """Raises OfferMalformed, or OfferUnacceptable if the only problem is that no codec can be used."""
     session, sections = read_session_description(sdp)
     videos = [section for section in sections if section.kind == "video" and section.live]
     channels = [section for section in sections if section.kind == "application" and section.live]
     if not videos:
         raise OfferMalformed("The offer has no video.")
     if len(videos) > 1:
-        raise OfferMalformed("The offer has more than one video; one camera is enough.")
+        raise OfferMalformed("The offer has more than one video section: send one camera only.")
     if len(channels) > 1:
         raise OfferMalformed("The offer has more than one section for data channels.")
     video = videos[0]
     if video.direction not in ("sendonly", "sendrecv"):
-        raise OfferMalformed("The offered video is not sent: it must be sendonly or sendrecv.")
+        raise OfferMalformed("The offered video must be sendonly or sendrecv.")
     if video.first("rtcp-mux") is None:
         raise OfferMalformed("The offered video has no rtcp-mux.")
     codec, payload_type = _choose_codec(video)
@@ -57,7 +57,7 @@ def read_offer(sdp: str) -> Offer:
     refused = tuple(
         (index, _refusal(section)) for index, section in enumerate(sections) if not any(section is k for k in kept)
     )
-    # A section of data channels goes on; all else of it is ours.
+    # The section for data channels is kept too, written anew.
     return Offer(
         sdp=_sanitised(kept, video, payload_type, transport, [mid for mid in group if mid in _mids(kept)]),
         codec=codec,
@@ -74,14 +74,14 @@ def _choose_codec(video: MediaSection) -> tuple[Codec, int]:
     parameters = dict(value.split(None, 1) for value in video.all("fmtp") if " " in value)
     for payload_type in video.formats:
         if not (payload_type.isascii() and payload_type.isdigit() and 0 <= int(payload_type) <= 127):
-            raise OfferMalformed("A payload type of the offer is no number up to 127.")
+            raise OfferMalformed("A payload type in the offer is not a number from 0 to 127.")
         encoding = encodings.get(payload_type, "").upper()
         if encoding == "VP8/90000":
             return "vp8", int(payload_type)
         if encoding == "H264/90000" and _is_baseline(parameters.get(payload_type, "")):
             return "h264", int(payload_type)
     raise OfferUnacceptable(
-        "No offered video codec can be used: VP8, or H.264 of a baseline profile with packetization-mode=1."
+        "None of the offered video codecs can be used. Offer VP8, or baseline H.264 with packetization-mode=1."
     )
 
 
@@ -94,7 +94,7 @@ def _is_baseline(parameters: str) -> bool:
 def _transport_of(
     video: MediaSection, session: Attributes, sections: list[MediaSection], group: list[str]
 ) -> dict[str, list[str]]:
-    """Video's transport: its own words, else those of the section it is bundled with, else the session's."""
+    """Transport attributes of the video: its own, else those of the section it is bundled with, else the session's."""
     tagged = next((section for section in sections if group and section.first("mid") == group[0]), video)
     found: dict[str, list[str]] = {}
     for name in _TRANSPORT_ATTRIBUTES:
@@ -106,7 +106,7 @@ def _transport_of(
     ):
         raise OfferMalformed("The offer's ICE credentials are malformed.")
     if found["setup"][0] not in ("actpass", "active", "passive"):
-        raise OfferMalformed("The offer's DTLS setup is none of actpass, active, passive.")
+        raise OfferMalformed("The offer's DTLS setup must be actpass, active or passive.")
     if not all(re.fullmatch(r"[\w-]+ [0-9A-Fa-f:]+", value) for value in found["fingerprint"]):
         raise OfferMalformed("The offer's fingerprint is malformed.")
     return found
@@ -144,7 +144,7 @@ def _channel_profile(section: MediaSection) -> str:
     if section.profile not in ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"):
         raise OfferMalformed("The offer's data channels are not SCTP over DTLS.")
     if any(not value.isdigit() for name in ("sctp-port", "max-message-size") for value in section.all(name)):
-        raise OfferMalformed("A number of the offer's data channels is malformed.")
+        raise OfferMalformed("sctp-port and max-message-size in the offer must be numbers.")
     if section.profile != "DTLS/SCTP" and section.first("sctp-port") is None:
         raise OfferMalformed("The offer's data channels have no sctp-port.")
     return f"{section.profile} {section.formats[0]}"

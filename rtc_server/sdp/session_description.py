@@ -1,4 +1,4 @@
-"""SDP, line by line (RFC 8866), and the fragments that follow an offer (RFC 8840)."""
+"""Reads SDP (RFC 8866), and the fragments with candidates that may follow an offer (RFC 8840)."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from rtc_server.errors import OfferMalformed
 MAX_OFFER_BYTES = 32 * 1024
 MAX_SECTIONS = 8
 MAX_LINES = 1000
-"""A browser with camera, microphone and channels offers 250; each line is work."""
+"""A browser with camera, microphone and channels sends 250 lines. Each line costs time."""
 
 Attributes = list[tuple[str, str]]
 """Name and value; "" for a flag."""
@@ -17,7 +17,7 @@ Attributes = list[tuple[str, str]]
 
 @dataclass(slots=True)
 class MediaSection:
-    """A media line (`m=`), and the attributes below it."""
+    """A media line (`m=`) and the attributes that follow it."""
 
     kind: str
     port: int
@@ -33,7 +33,7 @@ class MediaSection:
 
     @property
     def live(self) -> bool:
-        """A port of 0 refuses a section, unless it shares another's (`bundle-only`)."""
+        """True if the port is 0 and the section does not share another section's port (`bundle-only`)."""
         return self.port != 0 or self.first("bundle-only") is not None
 
     @property
@@ -42,7 +42,7 @@ class MediaSection:
 
 
 def read_session_description(sdp: str) -> tuple[Attributes, list[MediaSection]]:
-    """The session's own attributes, and its media. Raises OfferMalformed."""
+    """The attributes of the session, and its media sections. Raises OfferMalformed."""
     if len(sdp.encode("utf-8", "replace")) > MAX_OFFER_BYTES:
         raise OfferMalformed("The offer is longer than 32 KB.")
     if not sdp.startswith("v=0"):
@@ -67,9 +67,9 @@ def read_session_description(sdp: str) -> tuple[Attributes, list[MediaSection]]:
 
 
 def ice_credentials(fragment: str) -> tuple[str | None, str | None]:
-    """ufrag and password of a trickled fragment (RFC 8840), None where it names none. Raises OfferMalformed."""
+    """ufrag and password of a trickled fragment (RFC 8840); None for what is missing. Raises OfferMalformed."""
     if len(fragment) > MAX_OFFER_BYTES:
-        raise OfferMalformed("The fragment is too long.")
+        raise OfferMalformed("The fragment is longer than 32 KB.")
     lines = fragment.splitlines()
     if len(lines) > MAX_LINES:
         raise OfferMalformed(f"The fragment has more than {MAX_LINES} lines.")
@@ -82,7 +82,7 @@ def ice_credentials(fragment: str) -> tuple[str | None, str | None]:
 
 
 def values(attributes: Attributes, name: str) -> Iterator[str]:
-    """Of the attributes of that name."""
+    """The values of all attributes with this name."""
     return (value for key, value in attributes if key == name)
 
 

@@ -1,7 +1,7 @@
-"""POST /demo/token: a token for anybody on this computer. Registered in demo mode only.
+"""POST /demo/token: gives a token to anybody on this computer. Exists in demo mode only.
 
-The server listens on loopback then. What must still be kept out are other pages in the same browser: by their
-origin, and by the Host header, which shows DNS rebinding.
+In demo mode the server listens on loopback. Other pages in the same browser must still be refused: by their Origin
+header, and by the Host header, which shows DNS rebinding.
 """
 
 import itertools
@@ -21,7 +21,7 @@ BODY_TIMEOUT_S = 5.0
 
 
 class _TokenRequest(BaseModel):
-    """Whom the token is for. Without a user it is for a new learner."""
+    """The learner and module of the token. Without a user id it is for a new learner."""
 
     user_id: Identifier | None = None
     module_id: Identifier = 1
@@ -53,7 +53,7 @@ class DemoEndpoint:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this computer."""
+    """Whether a host name or address always means this computer."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:
@@ -63,7 +63,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _refuse_other_pages(request: web.Request) -> None:
-    """Raises NotAllowed. A browser sends Origin with every POST; what sends none is no page."""
+    """Raises NotAllowed. Browsers send Origin with every POST, so a request without it does not come from a page."""
     host = request.url.host
     if host is None or not is_loopback(host):
         raise NotAllowed("Demo tokens are given under this computer's own addresses only, such as http://127.0.0.1.")

@@ -1,4 +1,4 @@
-"""GET /focus-sessions/{id}: what is stored of a FocusSession, for its learner or the module's teacher."""
+"""GET /focus-sessions/{id}: the stored data of a FocusSession, for its learner and the module's teachers."""
 
 import asyncio
 from contextlib import suppress
@@ -16,16 +16,16 @@ from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.server.requests import answer_options
 
 _LONGEST_NUMBER = 9
-"""Digits: more than a session can have spans, and within a column."""
+"""Most digits of a span's number: more than a session can have, and small enough for the column."""
 SAVED_WITHIN_S = 2.0
 """A save takes milliseconds. What takes longer is answered as it was before."""
 SPANS_IN_ONE_ANSWER = 500
-"""Reading and writing out so many takes a few ms of the event loop. Few sessions have more."""
+"""Spans in one answer. Reading and writing these takes a few ms of the event loop. Few sessions have more."""
 
 
 class StoredSessions(Protocol):
     async def stored_session(self, focus_session_id: str, *, spans_after: int, max_spans: int) -> StoredSession | None:
-        """None where there is no such FocusSession. Raises StoreUnavailable."""
+        """None if there is no such FocusSession. Raises StoreUnavailable."""
         ...
 
 
@@ -63,7 +63,7 @@ class FocusSessionsEndpoint:
         answer = _described(stored)
         answer["next"] = None
         if stored.spans_go_on:
-            # Relative to this address, which a proxy may have changed.
+            # Relative, because a proxy may have changed the address.
             answer["next"] = f"?spans_after={after + len(stored.record.spans)}"
         return web.json_response(answer)
 
@@ -76,16 +76,16 @@ def _identifier(text: str) -> str:
 
 
 def _spans_after(text: str | None) -> int:
-    """The number of the span, counted from 0, after which the answer begins."""
+    """Number of the span after which the answer begins; the first span is 0."""
     if text is None:
         return -1
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
-        raise MalformedRequest("spans_after is the number of a span: follow `next` as it is given.")
+        raise MalformedRequest("`spans_after` must be the number of a span. Use the address in `next` without changes.")
     return int(text)
 
 
 def _may_read(grant: Grant, learner: Learner) -> bool:
-    """A learner reads what is their own; a teacher whatever belongs to the module."""
+    """A learner may read their own sessions; a teacher may read all sessions of the module."""
     if grant.role == "teacher":
         return grant.learner.module_id == learner.module_id
     return grant.learner == learner

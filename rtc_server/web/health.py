@@ -1,4 +1,4 @@
-"""GET /healthz: the process lives and its event loop turns; and whether the spool can be written."""
+"""GET /healthz: shows that the process answers, and whether the spool can be written."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from aiohttp import web
 def health_routes(spool_fails: Callable[[], bool]) -> list[web.RouteDef]:
     """`spool_fails`: what the database does not take now would be lost with the server."""
 
-    # Always 200: a database or a disk that is away must not have the server restarted, as its learners' streams go on.
+    # Always 200: the server must not be restarted because a database or a disk fails. Its learners' streams go on.
     async def alive(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "spool": "cannot be written" if spool_fails() else "ok"})
 

@@ -1,7 +1,7 @@
-"""STUN and TURN servers for the browser: URLs, and credentials that expire by themselves.
+"""Tells the browser its STUN and TURN servers: URLs, and credentials that expire.
 
-The credentials are those of coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00): the relay
-computes the same HMAC, so server and relay share a secret and no state.
+The credentials are those of coturn's `use-auth-secret` (draft-uberti-behave-turn-rest-00). The relay computes the same
+HMAC, so server and relay share a secret but no state.
 """
 
 import base64
@@ -48,7 +48,7 @@ class IceServer:
 
 
 class IceServers:
-    """Which STUN and TURN servers a learner may use, with credentials of the learner's own."""
+    """The STUN and TURN servers that a learner may use, with credentials for this learner."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class IceServers:
         ttl_s: float = 3600.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """turn_secret: shared with the relay. ttl_s: how long a credential opens new allocations.
+        """turn_secret: shared with the relay. ttl_s: how long a credential can open new allocations.
 
-        Raises SettingsError for an invalid URL, and for TURN without its secret.
+        Raises SettingsError for an invalid URL, and for TURN without a secret.
         """
         for url in stun_urls:
             if not _STUN_URL.fullmatch(url):
@@ -72,8 +72,10 @@ class IceServers:
         if turn_urls and not turn_secret:
             raise SettingsError("RTC_TURN_URLS needs RTC_TURN_SECRET: the relay's static-auth-secret.")
         if turn_secret and len(turn_secret.encode()) < MIN_SECRET_BYTES:
-            # Each learner has an HMAC made with it, and could search for a short secret.
-            raise SettingsError(f"RTC_TURN_SECRET must be {MIN_SECRET_BYTES} bytes or more; `openssl rand -hex 32`.")
+            # Each learner gets an HMAC made with the secret, and could find a short one by trying.
+            raise SettingsError(
+                f"RTC_TURN_SECRET must have {MIN_SECRET_BYTES} bytes or more; run `openssl rand -hex 32`."
+            )
         self._stun_urls = tuple(stun_urls)
         self._turn_urls = tuple(turn_urls)
         self._secret = (turn_secret or "").encode()
@@ -89,7 +91,7 @@ class IceServers:
         return servers
 
     def for_server(self) -> IceServer:
-        """The relay, for this server itself. Raises SettingsError where there is none."""
+        """The relay for this server itself. Raises SettingsError if there is none."""
         if not self._turn_urls:
             raise SettingsError("RTC_SERVER_TURN needs RTC_TURN_URLS and RTC_TURN_SECRET.")
         return self._relay_for("server")
@@ -100,14 +102,14 @@ class IceServers:
         return IceServer(self._turn_urls, username, base64.b64encode(digest).decode())
 
     def _pseudonym(self, learner: Learner) -> str:
-        """Tells the relay's log nothing. A user always gets the same name, so that the relay's quotas hold."""
-        # Another key than the credential's: a user name must never be a credential.
+        """A name that does not tell the relay who the user is. It stays the same, so that the relay's quotas work."""
+        # Not the credential's key: a user name must never be a valid credential.
         key = hashlib.sha256(b"rtc-server turn pseudonym" + self._secret).digest()
         return hmac.new(key, str(learner.user_id).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 class IceServersEndpoint:
-    """GET /ice-servers: what a client puts into its RTCConfiguration before it gathers."""
+    """GET /ice-servers: the servers that a client puts into its RTCConfiguration before it connects."""
 
     def __init__(self, reads: ReadAccess, ice_servers: IceServers) -> None:
         self._reads = reads

@@ -27,7 +27,7 @@ class OfferEndpoint:
 
 
 def _offer_of(body: str) -> str:
-    """Raises MalformedRequest where it is not JSON, OfferMalformed where it is not an offer."""
+    """Raises MalformedRequest if it is not JSON, OfferMalformed if it is not an offer."""
     try:
         described = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The page, and the modules that other pages load: files of one folder, read at start."""
+"""Serves this server's pages, and the scripts that other pages load: files of one folder, read at start."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _TYPES = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-"""Fixed here: what the system says of .js differs, and a browser refuses a module of the wrong type."""
+"""Fixed here, because systems disagree about .js, and a browser refuses a module of the wrong type."""
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -39,7 +39,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 NOT_CACHED = "no-cache"
-"""Asked for anew each time, and answered with 304: a page and its modules must be of one version."""
+"""The browser asks each time and gets 304 if nothing changed: a page and its modules must be of the same version."""
 CACHED = "public, max-age=31536000, immutable"
 """A year. The address changes with the version."""
 PERMISSIONS_POLICY = "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=()"
@@ -58,11 +58,10 @@ class _File:
 
 
 def page_routes(folder: Path) -> list[web.RouteDef]:
-    """GET / is `index.html`, and any other `NAME.html` in the folder itself is GET /NAME.
+    """GET / is `index.html`, and GET /NAME is `NAME.html` in the folder.
 
-    Files are read once, at start: what is not in the folder then has no address, and no path in a request ever
-    reaches the file system. What a page or module refers to gets the folder's version, `?v=…`: such an address is
-    cached for a year, so a page that is loaded again asks for little. All others are asked for anew each time.
+    Files are read once, at start, so no path in a request reaches the file system. The addresses in pages and modules
+    get the folder's version, `?v=…`. Browsers cache these addresses for a year, and ask for all others each time.
     """
     files, version = _read(folder)
     pages = {"/" if name == "index.html" else f"/{name.removesuffix('.html')}": file
@@ -78,7 +77,7 @@ def page_routes(folder: Path) -> list[web.RouteDef]:
         if file is None:
             raise web.HTTPNotFound
         response = _answer(request, file, CACHED if request.query.get("v") == version else NOT_CACHED)
-        # Pages of the platform load these from another origin, as <script> and as modules.
+        # The platform's pages load these from another origin, as <script> and as modules.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
@@ -86,7 +85,7 @@ def page_routes(folder: Path) -> list[web.RouteDef]:
 
 
 def _read(folder: Path) -> tuple[dict[str, _File], str]:
-    """The files by name, and their version: it changes with any of them, and with the policy that goes with them."""
+    """The files by name, and their version. It changes when a file or the content security policy changes."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if _is_public(path)}
     bodies = {name: path.read_bytes() for name, path in found.items()}
     everything = repr((CONTENT_SECURITY_POLICY, bodies)).encode()
@@ -112,7 +111,7 @@ def _answer(request: web.Request, file: _File, caching: str) -> web.Response:
         "Content-Type": file.media_type,
         "Cache-Control": caching,
         "ETag": f'"{file.etag}"',
-        # A script's own policy counts too, where it runs as a worker.
+        # When a script runs as a worker, its own policy counts too.
         "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     }
     known = request.if_none_match or ()

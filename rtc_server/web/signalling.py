@@ -1,4 +1,4 @@
-"""What the endpoints for offers share: token, rate, body, and the registry of peers."""
+"""The steps that all endpoints for offers share: token, rate, body, and the call to the registry of peers."""
 
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ from rtc_server.web.server.requests import consent_time, continued_session, read
 
 
 class Answer(Protocol):
-    """What the registry answers an offer with."""
+    """The registry's answer to an offer."""
 
     @property
     def peer_id(self) -> str: ...
@@ -36,7 +36,7 @@ class LivePeer(Protocol):
 
 
 class Peers(Protocol):
-    """The registry of live peers, as seen from HTTP."""
+    """What HTTP needs of the registry of live peers."""
 
     async def connect(
         self,
@@ -84,10 +84,10 @@ class Signalling:
         self._body_timeout = body_timeout
 
     async def admit(self, request: web.Request, *, cost: float | None = None) -> Grant:
-        """What the token allows. Raises RateLimited, and what TokenVerifier.grant raises.
+        """What the token allows. Raises RateLimited, and the errors of TokenVerifier.grant.
 
-        cost: what the request takes from its learner's allowance, in offers; by default nothing. It is taken before
-        the body is read, so that bad bodies cost their sender as much as good ones.
+        cost: how much of the learner's allowance the request uses, in offers; by default nothing. It is taken before
+        the body is read, so that an invalid body costs as much as a valid one.
         """
         grant = await self._tokens.grant(request.headers.get("Authorization"))
         if cost is not None:
@@ -95,7 +95,7 @@ class Signalling:
         return grant
 
     async def read(self, request: web.Request, media_type: str) -> str:
-        """The body as text. Raises OfferMalformed, MediaTypeUnsupported and TooSlow."""
+        """The body as text. Raises OfferMalformed, MediaTypeUnsupported or TooSlow."""
         return await read_text(
             request,
             media_type,
@@ -106,9 +106,9 @@ class Signalling:
         )
 
     async def connect(self, request: web.Request, grant: Grant, offer_sdp: str) -> Answer:
-        """Asks the registry for a peer. Raises RateLimited, MalformedRequest, and what Peers.connect raises.
+        """Asks the registry for a peer. Raises RateLimited, MalformedRequest, and the errors of Peers.connect.
 
-        Only here is the address charged: one learner takes no more of it than their own allowance.
+        The address's allowance is used only here, after the learner's own. So one learner cannot use up all of it.
         """
         continues, consent_at = continued_session(request), consent_time(request)
         address = self._addresses.of(request)

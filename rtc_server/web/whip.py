@@ -1,7 +1,7 @@
 """WHIP, the WebRTC-HTTP Ingestion Protocol (RFC 9725): an endpoint, and a resource for each peer.
 
-POST /whip makes a peer; PATCH and DELETE on the address it returns trickle candidates and end it.
-An ICE restart is refused with 422: the client makes a new peer that continues the FocusSession.
+POST /whip makes a peer and returns its address. PATCH to that address sends candidates; DELETE ends the peer. An ICE
+restart is refused with 422: the client makes a new peer that continues the FocusSession.
 """
 
 import re
@@ -28,7 +28,7 @@ class WhipEndpoint:
         self._ice_servers = ice_servers
 
     def routes(self) -> list[web.RouteDef]:
-        """Other methods get 405 from the router, which RFC 9725 wants (4.2)."""
+        """The router answers other methods with 405, as RFC 9725 requires (4.2)."""
         session = "/whip/{peer_id}"
         return [
             web.post("/whip", self._create),
@@ -58,13 +58,13 @@ class WhipEndpoint:
         return web.Response(status=204)
 
     async def _end(self, request: web.Request) -> web.Response:
-        # If-Match is not looked at: RFC 9725 has it ignored where no ICE session is meant (4.3.1).
+        # If-Match is ignored, as RFC 9725 requires where no ICE session is meant (4.3.1).
         peer_id, _ = await self._own_peer(request)
         await self._peers.close_peer(peer_id, EndReason.STOPPED)
         return web.Response(status=200)
 
     async def _own_peer(self, request: web.Request, *, cost: float | None = None) -> tuple[str, LivePeer]:
-        """The peer of this address, if it is the bearer's own. Raises NotAllowed, PeerUnknown."""
+        """The peer of this address, if it belongs to the bearer. Raises NotAllowed or PeerUnknown."""
         grant = await self._signalling.admit(request, cost=cost)
         peer_id = request.match_info["peer_id"]
         peer = self._peers.peer(peer_id)

@@ -103,7 +103,7 @@ async def test_an_answer_that_is_none(endpoint: Endpoint, clip: EncodedClip, ans
 
     learner = await published(endpoint, clip)
 
-    assert "gave an answer that is none" in learner.failure
+    assert "gave an answer that is not valid SDP" in learner.failure
     assert endpoint.deleted == 1
 
 

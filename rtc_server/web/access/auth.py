@@ -1,7 +1,7 @@
-"""Who may come in: a signed token (JWT, RFC 7519) says who is watched, at what, and until when.
+"""Verifies tokens: a signed JWT (RFC 7519) says who the learner is, for which module, and until when.
 
-The platform signs the token, and this server verifies it and believes nothing else. The token comes in the
-Authorization header only: a URL would end up in logs and histories.
+The platform signs the token. The server takes the learner's identity from nothing else. The token is accepted in the
+Authorization header only, because a URL would end up in logs and histories.
 """
 
 import time
@@ -19,10 +19,10 @@ from rtc_server.web.access.signing_keys import KeySource, PublishedKeys, SharedS
 MAX_AGE_S = 24 * 3600
 """Longest lifetime of a token: from `iat`, or from now where it has none, to `exp`."""
 CLOCK_SKEW_S = 30
-"""How far the platform's clock may be from ours."""
+"""Largest accepted difference between the platform's clock and ours."""
 
 Identifier = Annotated[int, Field(ge=1, le=2**31 - 1)]
-"""Of a user or a module, as the platform's INT columns hold it."""
+"""Greatest id of a user or a module: the platform's columns are INT."""
 SectionIdentifier = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """0 means none."""
 
@@ -42,23 +42,22 @@ class _Claims(BaseModel):
 
 
 class TokenVerifier:
-    """Turns a token into what it grants."""
+    """Verifies a token and returns what it allows."""
 
     def __init__(
         self, keys: Mapping[str, KeySource], *, audience: str, issuer: str | None, policies: Collection[str]
     ) -> None:
-        """keys: the only algorithms that are accepted, and where the keys of each come from.
-        policies: the names a `policy` claim may have."""
+        """keys: the accepted algorithms, with the source of the keys for each.
+        policies: the names that a `policy` claim may have."""
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._policies = frozenset(policies)
 
     async def grant(self, authorization: str | None) -> Grant:
-        """What the value of an Authorization header allows.
+        """What the token in an Authorization header allows.
 
-        Raises TokenMissing, TokenInvalid, TokenExpired, NotAllowed (not meant for this server) and
-        KeysUnavailable.
+        Raises TokenMissing, TokenInvalid, TokenExpired, NotAllowed (meant for another server) or KeysUnavailable.
         """
         token = _bearer_token(authorization)
         algorithm, key_id = _named_key(token)
@@ -72,7 +71,7 @@ class TokenVerifier:
         raise TokenInvalid("The token is not signed with a key that this server knows.")
 
     def _verified(self, token: str, key: Any, algorithm: str) -> dict[str, Any]:
-        """The token's claims, once signature, times, audience and issuer are found right."""
+        """The token's claims, after signature, times, audience and issuer have been checked."""
         try:
             return jwt.decode(
                 token,
@@ -122,7 +121,7 @@ def token_verifier(
 ) -> TokenVerifier:
     """The verifier for these settings. secrets: the newest first.
 
-    Raises SettingsError without any key, or with one that is too short.
+    Raises SettingsError if there is no key, or one that is too short.
     """
     keys: dict[str, KeySource] = {}
     if secrets:
@@ -180,7 +179,7 @@ def _named_key(token: str) -> tuple[str, str | None]:
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
-        # PyJWT lets the parser's RecursionError for deeply nested JSON through.
+        # For deeply nested JSON PyJWT raises the parser's RecursionError.
         raise TokenInvalid("The token is malformed.") from None
     algorithm = header.get("alg")
     if not isinstance(algorithm, str):

@@ -1,4 +1,4 @@
-"""The address that a request comes from, also behind the proxies that are trusted."""
+"""Finds the address that a request comes from, also behind trusted proxies."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _Address: TypeAlias = IPv4Address | IPv6Address
 
 _FOR = re.compile(r'(?:^|;)\s*for=("?)([^";,]+)\1', re.IGNORECASE)
 _IPV6_SUBSCRIBER_BITS = 64
-"""The network that one subscriber is given. Each has endlessly many IPv6 addresses, so single ones are not counted."""
+"""Bits of the network that one subscriber gets. It has so many IPv6 addresses that counting single ones is no limit."""
 
 
 class ClientAddresses:
@@ -29,7 +29,7 @@ class ClientAddresses:
     def of(self, request: web.Request) -> str:
         """The client's address, as limits count it: IPv4 in full, IPv6 by its /64.
 
-        A proxy writes one of the two headers and may pass the other on as the client sent it. Where they disagree
+        A proxy writes one of the two headers and may pass on the other as the client sent it. If they disagree,
         neither is believed, and the request counts as the proxy's own.
         """
         nearest = _address(request.remote or "")
@@ -42,8 +42,8 @@ class ClientAddresses:
         return str(client) if client is not None else "unknown"
 
     def _outermost(self, nearest: _Address, hops: Sequence[str]) -> _Address:
-        """Reads the hops from ours outwards and stops at the first that is no proxy of ours: whatever
-        stands further out was written by the client."""
+        """Reads the hops from the nearest one outwards, and stops at the first that is not a trusted proxy:
+        everything further out was written by the client."""
         client = nearest
         for text in reversed(hops):
             hop = _address(text)
@@ -59,7 +59,7 @@ class ClientAddresses:
 
 
 def _forwarded_hops(request: web.Request) -> Iterator[list[str]]:
-    """Of each header that is there: addresses from the client's side to ours."""
+    """For each header that is there: the addresses, from the client's side to ours."""
     if "Forwarded" in request.headers:
         elements = ",".join(request.headers.getall("Forwarded")).split(",")
         found = [_FOR.search(element) for element in elements]
@@ -69,7 +69,7 @@ def _forwarded_hops(request: web.Request) -> Iterator[list[str]]:
 
 
 def _address(text: str) -> _Address | None:
-    """Of `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`; None for anything else."""
+    """The address in `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`; None for anything else."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

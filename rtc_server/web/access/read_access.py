@@ -1,4 +1,4 @@
-"""Limits on reads: who may read, how often, how many at once, and for how long."""
+"""Checks and limits reads: who may read, how often, how many at once, and for how long."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,9 +15,9 @@ from rtc_server.web.access.request_rate import RequestRate
 READ_WITHIN_S = 10.0
 """A read that takes longer is given up. An indexed read of one page takes milliseconds."""
 RUNNING_READS = 2
-"""Of one learner. While the database is slow, one learner must not hold all of the reader's connections."""
+"""Most reads of one learner that run at once. If the database is slow, one learner must not use all connections."""
 ADMITTED_READS = 8
-"""Of one learner, running or waiting for their turn: more than a browser sends at once over HTTP/1.1 (six)."""
+"""Most reads of one learner, running or waiting: more than a browser sends at once over HTTP/1.1 (six)."""
 BUSY_RETRY_AFTER_S = 1.0
 
 
@@ -25,18 +25,18 @@ class ReadAccess:
     """Use `admitted` around the whole of a read."""
 
     def __init__(self, tokens: TokenVerifier, rate: RequestRate, *, within_s: float = READ_WITHIN_S) -> None:
-        """rate: by user id. within_s: how long one read may take, its wait included."""
+        """rate: by user id. within_s: how long one read may take, including its wait."""
         self._tokens = tokens
         self._rate = rate
         self._within_s = within_s
         self._learners: dict[int, _Reads] = {}
-        """By user id: those who have a read here now."""
+        """Running and waiting reads, by user id."""
 
     @asynccontextmanager
     async def admitted(self, request: web.Request) -> AsyncIterator[Grant]:
-        """Gives what the token allows, and ends what is done inside once it takes too long.
+        """Yields what the token allows. The block inside is cancelled if it takes too long.
 
-        Raises RateLimited, StoreUnavailable (out of time), and what TokenVerifier.grant raises.
+        Raises RateLimited, StoreUnavailable (out of time), and the errors of TokenVerifier.grant.
         """
         grant = await self._tokens.grant(request.headers.get("Authorization"))
         user_id = grant.learner.user_id

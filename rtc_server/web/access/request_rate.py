@@ -1,4 +1,4 @@
-"""How often a learner may ask, and how often an address may: token buckets, in bounded memory."""
+"""Limits how often a learner or an address may send requests: token buckets, in bounded memory."""
 
 import time
 from collections import OrderedDict
@@ -12,9 +12,9 @@ from rtc_server.token_bucket import TokenBucket
 from rtc_server.web.access.client_address import ClientAddresses
 
 TRICKLE_COST = 0.1
-"""What a PATCH costs, as a share of an offer: it allocates nothing, yet it may not come without end."""
+"""Cost of a PATCH, in offers. It allocates nothing, but must be limited too."""
 MAX_KEYS = 10_000
-"""About 2 MB. Past that the longest unused bucket is forgotten, which had time to fill up again."""
+"""Most buckets, about 2 MB. Then the one that was unused for the longest time is dropped; it is probably full again."""
 
 
 class RequestRate:
@@ -23,7 +23,7 @@ class RequestRate:
     def __init__(
         self, per_minute: int, whose: str, *, max_keys: int = MAX_KEYS, now: Callable[[], float] = time.monotonic
     ) -> None:
-        """whose: completes "Too many requests …" in the error, such as "from this address"."""
+        """whose: the end of the error "Too many requests …", such as "from this address"."""
         self._capacity = float(per_minute)
         self._per_second = per_minute / 60
         self._refusal = f"Too many requests {whose}."
@@ -42,7 +42,7 @@ class RequestRate:
         return cls(per_minute, "from this learner")
 
     def spend(self, key: str | int, cost: float = 1.0) -> None:
-        """Raises RateLimited where too little is left; nothing is taken then."""
+        """Raises RateLimited if too little is left, and then takes nothing."""
         bucket = self._buckets.pop(key, None) or TokenBucket(self._per_second, self._capacity)
         self._buckets[key] = bucket
         if len(self._buckets) > self._max_keys:
@@ -52,10 +52,10 @@ class RequestRate:
 
 
 def stranger_rate_middleware(addresses: ClientAddresses, rate: RequestRate) -> Middleware:
-    """Answers requests without a good token with 429 where their address makes too many. The innermost middleware.
+    """Answers requests without a valid token with 429 if their address sends too many. The innermost middleware.
 
-    A request with a good token is never counted here, so strangers cannot lock out learners at the same address.
-    An expired token was signed by the platform once: its bearer is always told to get a new one, and never to wait.
+    A request with a valid token is never counted here, so strangers cannot lock out learners at the same address.
+    A request with an expired token is never refused here: its sender must be told to get a new token.
     """
 
     @web.middleware

@@ -1,7 +1,6 @@
 """The keys that tokens are verified with: secrets shared with the platform, or keys it publishes.
 
-A key is bound to one algorithm by where it comes from, never by what a token claims, so a public
-key cannot be used as a shared secret.
+A key's source decides its algorithm, not the token. So a public key cannot be used as a shared secret.
 """
 
 import asyncio
@@ -29,19 +28,19 @@ MIN_RSA_BITS = 2048
 """RFC 7518, 3.3."""
 
 FRESH_S = 3600.0
-"""How long a fetched key set is used without asking again."""
+"""How long a fetched key set is used before it is fetched again."""
 REFRESH_AGAIN_S = 60.0
-"""How soon a refresh that failed is tried again. The keys already known stay in use until then."""
+"""How soon a failed fetch is tried again. The known keys stay in use until then."""
 UNKNOWN_KEY_AGAIN_S = 5.0
-"""Least time between two fetches for tokens whose key is not known. The key may be new, or the id invented: learners
-wait no longer than this for a new key, and invented ids cost the platform at most 12 small requests a minute."""
+"""Shortest time between two fetches for tokens whose key is not known. The key may be new, or its id may be invented.
+Learners wait at most this long for a new key, and invented ids cost the platform at most 12 requests a minute."""
 FETCH_TIMEOUT_S = 5.0
 MAX_KEY_SET_BYTES = 256 * 1024
 
 
 class KeySource(Protocol):
     async def keys(self, algorithm: str, key_id: str | None) -> Sequence[VerificationKey]:
-        """Keys for this algorithm that could have signed a token with this `kid`; may be none.
+        """Keys for this algorithm that could have signed a token with this `kid`; may be empty.
 
         Raises KeysUnavailable.
         """
@@ -49,10 +48,10 @@ class KeySource(Protocol):
 
 
 class SharedSecrets:
-    """HS256 secrets: the present one, and one before it that is still accepted while the platform changes over."""
+    """HS256 secrets: the present one, and the previous one while the platform changes its secret."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """Raises SettingsError for a secret too short to resist guessing."""
+        """Raises SettingsError for a secret so short that it could be guessed."""
         self._secrets = tuple(secret.encode() for secret in secrets)
         if any(len(secret) < MIN_SECRET_BYTES for secret in self._secrets):
             raise SettingsError(
@@ -65,13 +64,13 @@ class SharedSecrets:
 
 
 class PublishedKeys:
-    """RS256 and ES256 keys from a JWKS address (RFC 7517), fetched when needed and kept a while.
+    """RS256 and ES256 keys from a JWKS address (RFC 7517), fetched when needed and kept for an hour.
 
-    A fetch that fails leaves the keys already known in use.
+    If a fetch fails, the known keys stay in use.
     """
 
     def __init__(self, url: str, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Raises SettingsError for a URL that is not https: somebody on the way could replace the keys."""
+        """Raises SettingsError if the URL is not https: somebody on the network could replace the keys."""
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise SettingsError("RTC_JWKS_URL must be an https:// address (http:// only on this machine).")
@@ -99,7 +98,7 @@ class PublishedKeys:
         return self._fetched_at is None or self._now() - self._fetched_at >= FRESH_S
 
     async def _fetch(self, *, again_s: float) -> None:
-        """Fetches, unless the last try ended less than `again_s` ago. Where a fetch runs, waits for it instead."""
+        """Fetches the keys, unless the last try ended less than `again_s` ago. If a fetch runs, waits for it."""
         async with self._fetching:
             if self._tried_at is not None and self._now() - self._tried_at < again_s:
                 return
@@ -111,7 +110,7 @@ class PublishedKeys:
             self._tried_at = self._now()
 
     async def _download(self) -> bytes:
-        # Once an hour: a client session of its own needs nobody to close it.
+        # Fetched once an hour, so a client session for each fetch is good enough.
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
         async with (
             aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as client,
@@ -126,7 +125,7 @@ class PublishedKeys:
 
 
 def _keys_of(document: bytes) -> dict[str, list[tuple[str | None, VerificationKey]]]:
-    """By algorithm, each with its `kid`. Other entries are ignored. Raises ValueError."""
+    """The keys by algorithm, each with its `kid`. Other entries are ignored. Raises ValueError."""
     match json.loads(document):
         case {"keys": list(entries)}:
             pass

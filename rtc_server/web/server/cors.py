@@ -1,4 +1,4 @@
-"""Which pages elsewhere may call this server (Fetch standard, CORS). By default none."""
+"""Lets pages of other origins call this server (Fetch standard, CORS). By default none may."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,9 +14,9 @@ PREFLIGHT_MAX_AGE_S = 600
 
 
 def cors_middleware(origins: Sequence[str]) -> Middleware:
-    """Lets pages of these origins read the answers. Raises SettingsError for what is no origin.
+    """Lets pages of these origins read the answers. Raises SettingsError if one is not an origin.
 
-    Tokens travel in a header, never in a cookie, so credentials are not allowed.
+    Tokens are sent in a header, never in a cookie, so credentials are not allowed.
     """
     for origin in origins:
         if not _is_origin(origin):
@@ -46,7 +46,7 @@ def cors_middleware(origins: Sequence[str]) -> Middleware:
 
 
 def _is_origin(text: str) -> bool:
-    """As a browser writes it: lower case, no path, no trailing slash."""
+    """Whether it is written as a browser does: lower case, no path, no slash at the end."""
     try:
         parts = urlsplit(text)
         return (

@@ -1,4 +1,4 @@
-"""The HTTP server around the application: timeouts, a limit on connections, and what is logged of bad requests."""
+"""The HTTP server: timeouts, a limit on connections, and what is logged about invalid requests."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 LINGERING_S = 1.0
-"""How long the rest of a refused body is read. For long bodies see `unread_bodies`."""
+"""How long the rest of a refused body is still read. For long bodies see `unread_bodies`."""
 SHUTDOWN_S = 5.0
 STALLED_S = 20.0
 """How long a client may leave an answer unread before its connection is closed."""
 MAX_CONNECTIONS = 400
-"""At once. Many systems allow a process 1024 open files, and media and the database need some of them."""
+"""Default for connections at once. Many systems allow a process 1024 open files; media and database need some."""
 
 
 def server_runner(
@@ -27,8 +27,8 @@ def server_runner(
 ) -> web.AppRunner:
     """A runner that closes a connection whose next request's headers are not complete in time.
 
-    header_timeout: seconds, from the connection or from the answer before. Compressed bodies are not
-    decompressed: a few bytes can become gigabytes.
+    header_timeout: seconds, counted from the connection or from the previous answer. Compressed bodies are not
+    decompressed, because a few bytes can become gigabytes.
     """
 
     async def bound_sending(request: web.Request, _response: web.StreamResponse) -> None:
@@ -52,12 +52,12 @@ def server_runner(
 
 
 class Site(web.BaseSite):
-    """Where a runner listens. aiohttp's own allows a minute for a TLS handshake."""
+    """The address where a runner listens. aiohttp's own site allows a minute for a TLS handshake."""
 
     def __init__(
         self, runner: web.AppRunner, host: str, port: int, *, tls: ssl.SSLContext | None, handshake_timeout: float
     ) -> None:
-        """port: 0 takes a free one. handshake_timeout: seconds, then the connection is closed."""
+        """port: 0 takes a free one. handshake_timeout: seconds for a TLS handshake."""
         super().__init__(runner, ssl_context=tls)
         self._host = host
         self._port = port
@@ -68,7 +68,7 @@ class Site(web.BaseSite):
         return f"{self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Raises OSError where it cannot listen."""
+        """Raises OSError if it cannot listen."""
         await super().start()
         assert self._runner.server is not None
         self._server = await asyncio.get_running_loop().create_server(
@@ -99,7 +99,7 @@ class _BoundedRunner(web.AppRunner):
             connections = server.connections
             if len(connections) <= self._max_connections:
                 return
-            # In the order in which they came. One that is closing is still counted.
+            # In the order in which they were opened. A connection that is closing is still counted.
             for older in connections:
                 if older.transport is not None and older._current_request is None:  # noqa: SLF001
                     older.force_close()
@@ -110,7 +110,7 @@ class _BoundedRunner(web.AppRunner):
 
 
 class _WithoutRequests(logging.Filter):
-    """Keeps out what aiohttp logs of a request that is not HTTP: its address, its bytes and a traceback."""
+    """Drops what aiohttp logs about a request that is not HTTP: address, bytes and a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,6 +1,6 @@
-"""Errors on the wire: RFC 9457 problem+json, one shape for all of them.
+"""Turns every error into an HTTP answer of one form: problem+json (RFC 9457).
 
-`STATUS` is the only table from this server's errors to HTTP statuses. A test fails where an error is missing in it.
+`STATUS` is the only table from this server's errors to HTTP statuses. A test fails if an error is missing in it.
 """
 
 import json
@@ -62,7 +62,7 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     ServerFull: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    # These belong to the command line or to a peer's frames. In a request they are bugs.
+    # These are for the command line or for a peer's frames. In a request they are bugs.
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
     DecodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ObservationsUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -81,7 +81,7 @@ INTERNAL_DETAIL = "An unexpected error on the server. Its log says more."
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns every exception of a handler into problem+json.
 
-    Belongs inside the middlewares that log requests and add headers, and outside of those that raise errors.
+    Place it inside the middlewares that log requests and add headers, and outside those that raise errors.
     """
     try:
         return await handler(request)
@@ -99,7 +99,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
 
 
 def status_of(error: RtcServerError) -> HTTPStatus:
-    """Of the nearest class in the table, from the error's own upwards; 500 if there is none."""
+    """The status of the error's class, or of its nearest base class in the table; else 500."""
     for ancestor in type(error).__mro__:
         if ancestor in STATUS:
             return STATUS[ancestor]
@@ -112,7 +112,7 @@ def problem_of(error: RtcServerError) -> web.Response:
     response = _problem(status, error.code, detail)
     match error:
         case TokenMissing():
-            # RFC 6750, 3.1: a request without a token is told the scheme and nothing else.
+            # RFC 6750, 3.1: the answer to a request without a token names the scheme only.
             response.headers["WWW-Authenticate"] = 'Bearer realm="rtc-server"'
         case TokenInvalid() | TokenExpired():
             response.headers["WWW-Authenticate"] = 'Bearer realm="rtc-server", error="invalid_token"'
@@ -128,7 +128,7 @@ def problem_of(error: RtcServerError) -> web.Response:
 
 
 def _reshaped(answer: web.HTTPException) -> web.Response:
-    """An error of aiohttp's own (no such path, wrong method, body too large) in our shape."""
+    """An error of aiohttp's own (no such path, wrong method, body too large) in our form."""
     status = HTTPStatus(answer.status)
     response = _problem(status, status.name.lower(), f"{status.description or status.phrase}.")
     if "Allow" in answer.headers:
@@ -137,6 +137,6 @@ def _reshaped(answer: web.HTTPException) -> web.Response:
 
 
 def _problem(status: HTTPStatus, code: str, detail: str) -> web.Response:
-    # No `type`: RFC 9457 reads its absence as about:blank, whose title is the status's own phrase.
+    # Without `type`, RFC 9457 assumes about:blank, whose title is the status's own phrase.
     problem = {"title": status.phrase, "status": status.value, "detail": detail, "code": code}
     return web.Response(body=json.dumps(problem).encode(), status=status, content_type="application/problem+json")

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 @web.middleware
 async def request_log_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Logs method, route, status and milliseconds: the route's pattern, not the path; no address, no query.
+    """Logs method, status, milliseconds and the route's pattern, but no path, query or address.
 
     The outermost middleware.
     """

@@ -1,4 +1,4 @@
-"""What endpoints do with a request before their own work starts: bounded bodies, checked queries."""
+"""Reads a request's body and query for the endpoints, with limits and checks."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ async def read_text(
     too_large: RtcServerError,
     undecodable: RtcServerError,
 ) -> str:
-    """The whole body, if it is of this media type, not longer than max_bytes, UTF-8, and here in time.
+    """The whole body as text. Never holds more than max_bytes and one chunk.
 
-    Never holds more than max_bytes and one chunk. Raises MediaTypeUnsupported, TooSlow and the two errors given.
+    Raises MediaTypeUnsupported, TooSlow, or one of the two given errors if the body is too long or not UTF-8.
     """
     if request.content_type != media_type:
         raise MediaTypeUnsupported(f"Send {media_type}.")
@@ -47,7 +47,7 @@ async def read_text(
 
 
 def continued_session(request: web.Request) -> str | None:
-    """The FocusSession that a new peer goes on with: `?continues=`. Raises MalformedRequest."""
+    """The FocusSession that a new peer continues: `?continues=`. Raises MalformedRequest."""
     text = request.query.get("continues")
     if text is None:
         return None
@@ -58,7 +58,7 @@ def continued_session(request: web.Request) -> str | None:
 
 
 def consent_time(request: web.Request) -> datetime | None:
-    """When the learner agreed to the camera: `?consent_at=`, ISO 8601 with its offset. Raises MalformedRequest."""
+    """When the learner agreed to the camera: `?consent_at=`, ISO 8601 with an offset. Raises MalformedRequest."""
     text = request.query.get("consent_at")
     if text is None:
         return None
@@ -66,7 +66,7 @@ def consent_time(request: web.Request) -> datetime | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise MalformedRequest("`consent_at` has no offset from UTC, such as Z or +02:00 (write + as %2B).")
-        # A learner's clock may be fast; nobody agrees in the future.
+        # A learner's clock may be fast: a time in the future becomes now.
         return min(moment.astimezone(UTC), datetime.now(UTC))
     except (ValueError, OverflowError):
         raise MalformedRequest("`consent_at` is not an ISO 8601 time such as 2026-01-31T09:30:00Z.") from None

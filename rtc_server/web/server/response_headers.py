@@ -13,12 +13,12 @@ _EVERYWHERE = {
     "Server": "rtc-server",
 }
 _OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
-"""A year. Where a proxy speaks TLS for this server, the proxy says it."""
+"""A year. If a proxy terminates TLS, the proxy sends this header."""
 
 
 @web.middleware
 async def response_headers_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The strictest value of each header, where the handler has not set its own."""
+    """Sets the strictest value of each header that the handler has not set itself."""
     response = await handler(request)
     if not response.prepared:
         for name, value in (_EVERYWHERE | (_OVER_TLS if request.secure else {})).items():

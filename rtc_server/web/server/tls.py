@@ -1,4 +1,4 @@
-"""HTTPS without a proxy: a certificate from files, read again when they change."""
+"""HTTPS without a proxy: loads a certificate from files, and again when they change."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ class Certificate:
     """A certificate and its key, and a TLS context that always uses the newest valid pair."""
 
     def __init__(self, certificate: Path, private_key: Path) -> None:
-        """PEM files. Raises SettingsError where they are missing or do not belong together."""
+        """PEM files. Raises SettingsError if one is missing or they do not belong together."""
         self._certificate = certificate
         self._private_key = private_key
         self._loaded = self._stamp()
@@ -26,18 +26,18 @@ class Certificate:
             raise SettingsError(f"RTC_TLS_CERTIFICATE, RTC_TLS_PRIVATE_KEY: {error}.") from None
 
     async def watch(self, interval_s: float = CHECK_INTERVAL_S) -> None:
-        """Keeps the context up to date until cancelled. Connections that are open keep what they have."""
+        """Keeps the context up to date until cancelled. Open connections keep their certificate."""
         while True:
             await asyncio.sleep(interval_s)
             await asyncio.to_thread(self.reload_if_changed)
 
     def reload_if_changed(self) -> bool:
-        """True where a new pair is used from now on. A pair that does not load is logged, and the old one stays."""
+        """True if a new pair is used from now on. If it does not load, that is logged, and the old one stays."""
         stamp = self._stamp()
         if stamp == self._loaded:
             return False
         try:
-            # Tried on a context of its own: a failure half-way leaves a live one with half a pair.
+            # Tested on another context first: a failure half-way would leave the live one with half a pair.
             self._new_context()
             self.context.load_cert_chain(self._certificate, self._private_key)
         except (OSError, ssl.SSLError) as error:
@@ -58,7 +58,7 @@ class Certificate:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written or replaced; None while it is missing."""
+    """A value that changes when a file is written or replaced; None if a file is missing."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Bodies that no handler has read: a short one is read and dropped, a long one ends the connection."""
+"""Request bodies that no handler has read. A short one is read and dropped; a long one ends the connection."""
 
 from http import HTTPStatus
 
@@ -7,10 +7,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 
 def unread_body_middleware(max_bytes: int) -> Middleware:
-    """Closes the connection at once where more than `max_bytes`, or an unknown amount, is still to come.
+    """Closes the connection at once if more than `max_bytes`, or an unknown amount, is still to come.
 
-    aiohttp reads on for a while, so that the client sees the refusal. That is right for a short body and for
-    one that was too slow. For all others it would be work that anybody could cause.
+    aiohttp reads on for a while, so that the client gets the refusal. That is right for a short body and for one that
+    was too slow. For all others it would be work that anybody could cause.
     """
 
     @web.middleware
