@@ -21,9 +21,9 @@ from bench.labels import Label, read_subjects, read_truth
 from bench.leave_one_out import LabelledClip, curve, leave_one_out, sensitivity
 from bench.observations import observations
 from bench.scoring import Score, score, total
-from rtc_server.analysis.analysis import analyse
 from rtc_server.focus.policy import POLICIES, Policy
 from rtc_server.focus.state import Reason
+from rtc_server.offline.analysis import analyse
 
 PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 HELP = "right and wrong frames of labelled clips"

@@ -21,7 +21,7 @@ from rtc_server.learner import Learner
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
 from rtc_server.publisher.published_learner import PublishedLearner, Update
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 
 Answer = tuple[float, float]
 """When it came, on the monotonic clock, and the milliseconds since its frame's last packet left."""

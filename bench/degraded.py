@@ -9,14 +9,14 @@ from pathlib import Path
 import av
 from av.video.reformatter import VideoReformatter
 
-from rtc_server.analysis.analysis import Analysis
+from rtc_server.analysis.pace import AnalysisPace
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.media.clip import Clip
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
-from rtc_server.peer.analysis_pace import AnalysisPace
+from rtc_server.offline.analysis import Analysis
 
 Timed = Iterator[tuple[float, av.VideoFrame]]
 

@@ -47,7 +47,9 @@ async def hostile(run: Run) -> Report:
         f"peace and then under attack, {run.runs} times in turn. Strangers, from one address, all at once: junk "
         "datagrams to every media port, slow requests, requests without a right. Everybody: the same, and learners "
         "with good tokens who offer garbage, offer without end, flood their channels, send 300 streams, jump, trickle "
-        f"without end, and send 120 frames a second. Core: the share of one that the server uses. {SPREAD}",
+        "without end, send 120 frames a second, fill SCTP packets with heartbeats and datagrams with DTLS records, "
+        "pause and resume without end, and read their session 40 times at once. Core: the share of one that the server "
+        f"uses. {SPREAD}",
         [_row("in peace", quiet), *(_row(name, windows) for name, windows in attacked.items())],
         [goal for name, windows in attacked.items() for goal in _goals(name, quiet, windows)],
     )

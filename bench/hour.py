@@ -25,9 +25,9 @@ from bench.degraded import Conditions
 from bench.labels import Label, label_at, read_subjects, read_truth
 from bench.observations import observations
 from bench.scoring import score
-from rtc_server.analysis.analysis import analyse
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.focus.policy import READING
+from rtc_server.offline.analysis import analyse
 
 HELP = "an hour made of labelled seconds: what adds up over a lesson"
 FPS = 10.0

@@ -16,7 +16,7 @@ from bench.figures import percentile
 from bench.processes import SECRET, MeasuredServer
 from rtc_server.learner import Learner
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 
 PAGE = Path(__file__).with_name("in_chromium.html")
 LEARNER = Learner(900_001, 1)

@@ -15,12 +15,12 @@ from tqdm import tqdm
 from bench.constants import constants, moved
 from bench.labels import Label
 from bench.scoring import Score, accuracy, score, total
-from rtc_server.analysis.analysis import analyse
 from rtc_server.focus import tracker
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState
+from rtc_server.offline.analysis import analyse
 
 FACTORS = (0.75, 0.87, 1.15, 1.3)
 ROUNDS = 3

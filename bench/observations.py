@@ -5,11 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.degraded import Conditions, degraded
-from rtc_server.analysis.observation_file import read, written
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.media.clip import Clip
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
+from rtc_server.offline.observation_file import read, written
 
 
 def observations(path: Path, conditions: Conditions, folder: Path | None) -> tuple[FaceObservation, ...]:

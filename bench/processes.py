@@ -136,6 +136,7 @@ async def our_server(*, adaptive: bool, environment: Mapping[str, str] | None = 
         "RTC_MAX_SESSIONS": MANY,
         "RTC_MAX_SESSIONS_PER_ADDRESS": MANY,
         "RTC_OFFERS_PER_MINUTE": MANY,
+        "RTC_OFFERS_PER_MINUTE_PER_USER": MANY,
         "RTC_LOG_LEVEL": "warning",
         "RTC_ADAPTIVE": str(adaptive).lower(),
         **(environment or {}),

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from bench.labels import Label, label_at
-from rtc_server.analysis.analysis import Analysis
 from rtc_server.focus.state import FocusState, Reason
+from rtc_server.offline.analysis import Analysis
 
 CHANGE_WINDOW_S = 2.0
 """A change of state within this long of a labelled one is that one, early or late."""

@@ -15,10 +15,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from playwright.async_api import Playwright, async_playwright
 
-from rtc_server.analysis.analysis import Analysis
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusSnapshot, FocusState, GazeDirection, Reason, Span, Totals
 from rtc_server.media.clip import Clip
+from rtc_server.offline.analysis import Analysis
 from tests.e2e.server_process import running_server
 
 FPS = 15.0

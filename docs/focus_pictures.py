@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rtc_server.analysis.analysis import analyse
-from rtc_server.analysis.plot import draw
 from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import READING
 from rtc_server.focus.state import Angles
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
+from rtc_server.offline.analysis import analyse
+from rtc_server.offline.plot import draw
 from tests.focus.sitter import HEIGHT, WIDTH, Pose, Rgb, Sitter, find_face
 from tests.media.pictures import yuv
 

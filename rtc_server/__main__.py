@@ -19,25 +19,32 @@ EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    sys.exit(_run(_parser().parse_args(argv)))
+    sys.exit(_run(command_line().parse_args(argv)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The command line, of which the README's table is made too."""
     parser = argparse.ArgumentParser(
         prog="rtc-server",
-        description="A learner's webcam in over WebRTC, focus metrics back, and rows in the platform's database.",
-        epilog="Settings come from RTC_… in the environment or in .env; the README lists them all.",
+        description="A learner's webcam comes in over WebRTC. Whether face and eyes are turned to the screen goes "
+        "back, live and as rows in the platform's database.",
+        epilog="Settings are variables RTC_… of the environment or lines of .env. The README lists them all. "
+        "`rtc-server COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"rtc-server {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = import_module(f"rtc_server.commands.{name}")
         command = commands.add_parser(
-            getattr(module, "NAME", name.replace("_", "-")), help=module.HELP, description=module.HELP
+            getattr(module, "NAME", name.replace("_", "-")), help=module.HELP, description=_sentence(module.HELP)
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _run(arguments: argparse.Namespace) -> int:

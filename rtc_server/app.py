@@ -1,273 +1,36 @@
 """The composition: builds the parts, hands them to each other, and ends them in the reverse order."""
 
-import asyncio
-import gc
-import os
-import resource
 import secrets
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
-import uvloop
-from aiohttp import web
 from pydantic import SecretStr
 
-from rtc_server import __version__
-from rtc_server.api.demo import DemoDoor
-from rtc_server.api.focus_sessions import FocusSessionsDoor
-from rtc_server.api.health import health_routes
-from rtc_server.api.pages import page_routes
-from rtc_server.errors import SettingsError
-from rtc_server.focus.policy import POLICIES
-from rtc_server.media.frame_analyser import FrameAnalyserFactory
-from rtc_server.peer.aiortc_guard import Relay
-from rtc_server.peer.analysis_pool import AnalysisPool
-from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.media_allowance import MediaLimits
-from rtc_server.peer.peer import PeerServices
-from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
-from rtc_server.resources import folder
+from rtc_server.composition.http import (
+    listen,
+    load_certificate,
+    make_application,
+    make_ice_servers,
+    make_token_verifier,
+)
+from rtc_server.composition.peers import open_peers
+from rtc_server.composition.rows import open_rows
 from rtc_server.settings import Settings
-from rtc_server.signalling.address_rate import AddressRate, stranger_rate_middleware
-from rtc_server.signalling.auth import TokenVerifier, mint_token, token_verifier
-from rtc_server.signalling.client_address import ClientAddresses
-from rtc_server.signalling.cors import cors_middleware
-from rtc_server.signalling.http_server import Site, server_runner
-from rtc_server.signalling.ice_servers import IceServers, IceServersDoor
-from rtc_server.signalling.offer import OfferDoor
-from rtc_server.signalling.problems import problem_middleware
-from rtc_server.signalling.reception import Reception
-from rtc_server.signalling.request_log import request_log_middleware
-from rtc_server.signalling.response_headers import response_headers_middleware
-from rtc_server.signalling.tls import Certificate
-from rtc_server.signalling.unread_bodies import unread_body_middleware
-from rtc_server.signalling.whip import WhipDoor
-from rtc_server.store.engine import open_store
-from rtc_server.store.reader import FocusReader
-from rtc_server.store.retention import keep_expiring
-from rtc_server.store.spool import Spool
-from rtc_server.store.writer import FocusWriter
-
-
-def serve(settings: Settings, *, demo: bool) -> None:
-    """Runs until SIGINT or SIGTERM. Raises SettingsError and StoreUnavailable before it listens."""
-    _allow_many_sockets()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, demo=demo))
-
-
-def _allow_many_sockets() -> None:
-    """A peer has a socket for each address of this host; systems often start programs with 1024 files at most."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-async def _serve(settings: Settings, *, demo: bool) -> None:
-    told_to_stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    async with listening(settings, demo=demo) as address:
-        # What is loaded by now stays. Each full collection would look through it again, tens of milliseconds
-        # in which nobody gets an update.
-        gc.collect()
-        gc.freeze()
-        print(_welcome(address, demo=demo), flush=True)  # noqa: T201
-        await told_to_stop.wait()
 
 
 @asynccontextmanager
 async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
-    """The whole server, from its database to its socket; gives the address it listens on."""
+    """The whole server, from its database to its socket; gives the address it listens on.
+
+    Raises SettingsError and StoreUnavailable before it listens.
+    """
     if demo:
         settings = settings.model_copy(update={"token_secret": SecretStr(secrets.token_urlsafe(48))})
     async with AsyncExitStack() as owned:
-        certificate = _certificate(settings)
-        application = await _application(settings, owned, demo=demo)
-        runner = server_runner(
-            application, header_timeout=settings.header_timeout, max_connections=settings.max_connections
-        )
-        await runner.setup()
-        owned.push_async_callback(runner.cleanup)
-        if certificate is not None:
-            watching = asyncio.create_task(certificate.watch(), name="certificate")
-            owned.push_async_callback(_end, watching)
-        context = certificate.context if certificate is not None else None
-        site = Site(runner, settings.host, settings.port, tls=context, handshake_timeout=settings.header_timeout)
-        try:
-            await site.start()
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another RTC_PORT"
-            ) from error
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"{'https' if context else 'http'}://{host}:{runner.addresses[0][1]}/"
-
-
-async def _application(settings: Settings, owned: AsyncExitStack, *, demo: bool) -> web.Application:
-    tokens = _token_verifier(settings)
-    ice_servers = IceServers(
-        stun_urls=settings.stun_urls,
-        turn_urls=settings.turn_urls,
-        turn_secret=_revealed(settings.turn_secret),
-        ttl_s=settings.turn_ttl,
-    )
-    addresses = ClientAddresses(settings.trusted_proxies)
-    cors = cors_middleware(settings.cors_origins)
-
-    engine = await open_store(settings.database_url.get_secret_value())
-    owned.push_async_callback(engine.dispose)
-    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval)
-    await writer.start()
-    owned.push_async_callback(writer.close)
-    if settings.retention_days is not None:
-        expiring = asyncio.create_task(
-            keep_expiring(
-                engine,
-                settings.spool,
-                settings.retention_days,
-                with_platform_rows=settings.retention_platform_rows,
-            ),
-            name="retention",
-        )
-        owned.push_async_callback(_end, expiring)
-    registry = await _registry(settings, writer, ice_servers, owned)
-
-    reception = Reception(
-        registry,
-        tokens,
-        addresses=addresses,
-        rate=AddressRate(settings.offers_per_minute),
-        max_body_bytes=settings.max_offer_bytes,
-        body_timeout=settings.body_timeout,
-    )
-    application = web.Application(
-        middlewares=[
-            request_log_middleware,
-            unread_body_middleware(settings.max_offer_bytes),
-            response_headers_middleware,
-            cors,
-            problem_middleware,
-            stranger_rate_middleware(addresses, AddressRate(settings.offers_per_minute)),
-        ]
-    )
-    application.add_routes(
-        [
-            *WhipDoor(reception, registry, ice_servers).routes(),
-            *OfferDoor(reception).routes(),
-            *IceServersDoor(tokens, ice_servers).routes(),
-            *FocusSessionsDoor(tokens, FocusReader(engine)).routes(),
-            *health_routes(),
-            *page_routes(folder("static")),
-        ]
-    )
-    if demo:
-        application.add_routes(DemoDoor(_demo_mint(settings)).routes())
-    return application
-
-
-async def _registry(
-    settings: Settings, writer: FocusWriter, ice_servers: IceServers, owned: AsyncExitStack
-) -> PeerRegistry:
-    # The cores that this process may use, which taskset or a container may have cut down.
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if settings.server_turn:
-        ice_servers.for_server()  # fails now, not at the first learner, where the relay is not told
-    analysers = FrameAnalyserFactory()
-    owned.callback(analysers.close)
-    await asyncio.to_thread(analysers.warm_up, threads)
-    pool = AnalysisPool(threads, settings.max_frames_per_second)
-    owned.push_async_callback(pool.close)
-    services = PeerServices(
-        make_analyser=analysers,
-        recorder=writer,
-        pool=pool,
-        gathering=IceGathering(
-            ports=range(settings.udp_ports.first, settings.udp_ports.last + 1) if settings.udp_ports else None,
-            addresses=settings.ice_addresses,
-            public_addresses=settings.public_ip,
-        ),
-        relay=partial(_relay, ice_servers) if settings.server_turn else None,
-        messages_per_s=settings.messages_per_second,
-        adaptive=settings.adaptive,
-        limits=Limits(
-            connect_s=settings.connect_timeout,
-            first_frame_s=settings.first_frame_timeout,
-            silence_unknown_s=settings.silence_unknown,
-            silence_s=settings.silence_timeout,
-            pause_s=settings.pause_timeout,
-            max_age_s=settings.max_session_age,
-        ),
-        media_limits=MediaLimits(packets_per_s=settings.max_packets_per_second, bitrate_kbps=settings.max_bitrate),
-    )
-    registry = PeerRegistry(
-        services,
-        max_peers=settings.max_sessions,
-        max_per_user=settings.max_sessions_per_user,
-        max_per_address=settings.max_sessions_per_address,
-        resume_window_s=settings.resume_window,
-    )
-    owned.push_async_callback(registry.close)
-    return registry
-
-
-def _token_verifier(settings: Settings) -> TokenVerifier:
-    known = (settings.token_secret, settings.token_secret_previous)
-    if settings.token_secret is None and settings.jwks_url is None:
-        raise SettingsError(
-            "nobody could come in: set RTC_TOKEN_SECRET (`openssl rand -base64 48` makes one) or RTC_JWKS_URL, "
-            "or try the server on this machine with `rtc-server serve --demo`"
-        )
-    return token_verifier(
-        secrets=[secret.get_secret_value() for secret in known if secret is not None],
-        jwks_url=settings.jwks_url,
-        audience=settings.token_audience,
-        issuer=settings.token_issuer,
-        policies=POLICIES,
-    )
-
-
-def _demo_mint(settings: Settings) -> "partial[str]":
-    assert settings.token_secret is not None
-    return partial(
-        mint_token,
-        settings.token_secret.get_secret_value(),
-        audience=settings.token_audience,
-        issuer=settings.token_issuer,
-    )
-
-
-def _relay(ice_servers: IceServers, client_address: str) -> Relay:
-    server = ice_servers.for_server()
-    assert server.username is not None
-    assert server.credential is not None
-    return Relay(server.urls[0], server.username, server.credential, client_address)
-
-
-def _certificate(settings: Settings) -> Certificate | None:
-    if settings.tls_certificate is None and settings.tls_private_key is None:
-        return None
-    if settings.tls_certificate is None or settings.tls_private_key is None:
-        raise SettingsError("RTC_TLS_CERTIFICATE and RTC_TLS_PRIVATE_KEY belong together: set both or neither")
-    return Certificate(settings.tls_certificate, settings.tls_private_key)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
-def _welcome(address: str, *, demo: bool) -> str:
-    lines = [f"rtc-server {__version__} on {address}"]
-    if demo:
-        lines += [
-            "Demo mode: on this machine only, with a secret made just now and a token for whoever opens the page.",
-            "Press Ctrl-C to stop.",
-        ]
-    return "\n".join(lines)
+        certificate = load_certificate(settings)
+        tokens = make_token_verifier(settings)
+        ice_servers = make_ice_servers(settings)
+        store = await open_rows(settings, owned)
+        registry = await open_peers(settings, store.writer, ice_servers, owned)
+        application = make_application(settings, store, registry, tokens, ice_servers, demo=demo)
+        yield await listen(settings, application, certificate, owned)

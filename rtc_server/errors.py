@@ -1,6 +1,6 @@
-"""The errors this server means. Anything else that is raised is a bug and crashes loudly.
+"""The errors that this server raises on purpose. Any other exception is a bug.
 
-`signalling.problems` holds the one table from these to HTTP statuses; `peer.messages` uses the
+`web.server.problems` holds the one table from these to HTTP statuses; `peer.messages` uses the
 same `code` on the data channel.
 """
 

@@ -25,6 +25,23 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str, ensure_ascii=False)
 
 
+class LostConnections(logging.Filter):
+    """Makes one short warning of SQLAlchemy's error, with a traceback, about a connection that was already broken.
+
+    It says so while it drops the connection, which is right: a database was stopped, or a network was cut. Whether
+    anything was lost by that is told by the store.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("sqlalchemy.pool") and record.exc_info and record.levelno == logging.ERROR:
+            error = record.exc_info[0]
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+            record.msg, record.args = "a broken connection to the database was dropped", ()
+            record.exc_info, record.exc_text = None, None
+            record.__dict__["error"] = error.__name__ if error else None
+        return True
+
+
 def configure_logging(level: str) -> None:
     """Sends our own events at `level` to standard error, and the libraries' from warnings on.
 
@@ -32,5 +49,6 @@ def configure_logging(level: str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(LostConnections())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("rtc_server").setLevel(level.upper())

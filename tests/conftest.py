@@ -2,8 +2,9 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.databases", "tests.leaks"]
+pytest_plugins = ["tests.databases", "tests.leaks", "tests.peer.stand_ins", "tests.purity"]
 
-# How long one example takes is the machine's business, which may be a busy one.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long one example takes is the machine's business, which may be a busy one. Every run tries the same examples;
+# `make fuzz` tries new ones.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")

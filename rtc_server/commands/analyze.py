@@ -5,34 +5,44 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tqdm import tqdm
 
-from rtc_server.analysis.analysis import Analysis, analyse
-from rtc_server.analysis.observation_file import written
-from rtc_server.analysis.trace import sentences, summary, write_trace
 from rtc_server.errors import OutputUnwritable
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
+from rtc_server.offline.analysis import Analysis, analyse
+from rtc_server.offline.observation_file import written
+from rtc_server.offline.trace import sentences, summary, write_trace
 from rtc_server.settings import Settings
 
-HELP = "judge video files offline, exactly as if they had been live"
+HELP = "analyse video files offline, exactly as if they had been live; write a trace, a plot, or observations"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", metavar="CLIP", nargs="+", type=Path, help="a video file")
     parser.add_argument("--fps", type=_rate, default=15.0, help="frames a second to analyse at most (15)")
-    parser.add_argument("--observations", type=Path, metavar="OUT.ndjson", help="keep landmark geometry, for `replay`")
+    parser.add_argument(
+        "--observations", type=Path, metavar="OUT.ndjson", help="keep the landmark geometry of each frame, for `replay`"
+    )
     add_output_arguments(parser)
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What `analyze` and `replay` share."""
-    parser.add_argument("--policy", choices=sorted(POLICIES), default="reading", help="what counts as focus (reading)")
+    parser.add_argument(
+        "--policy",
+        choices=sorted(POLICIES),
+        default="reading",
+        help="what the learner does, which decides what counts as focus (reading)",
+    )
     parser.add_argument("--trace", type=Path, metavar="OUT.csv", help="a row for each analysed frame")
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="angles and states over time")
-    parser.add_argument("--json", action="store_true", help="only JSON on stdout")
+    parser.add_argument(
+        "--plot", type=_plot, metavar="OUT.png", help="a picture of angles and states over time; needs matplotlib"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on stdout")
 
 
 def run(arguments: argparse.Namespace, _: Settings) -> int:
@@ -60,7 +70,7 @@ def output(analysis: Analysis, title: str, trace: Path | None, plot: Path | None
         if trace:
             write_trace(analysis, trace)
         if plot:
-            from rtc_server.analysis.plot import draw  # matplotlib takes a second to import
+            from rtc_server.offline.plot import draw  # matplotlib takes a second to import
 
             draw(analysis, plot, title)
 
@@ -97,6 +107,13 @@ def _with_progress(observations: Iterator[FaceObservation], frames: int, name: s
 def _for_clip(path: Path, clip: Path, clips: list[Path]) -> Path:
     """Of several clips each gets its own file: OUT.csv becomes OUT.CLIP.csv."""
     return path if len(clips) == 1 else path.with_name(f"{path.stem}.{clip.stem}{path.suffix}")
+
+
+def _plot(text: str) -> Path:
+    # Said before an hour of video is analysed, not after it.
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("plots need matplotlib: pip install 'rtc-server[plot]'")
+    return Path(text)
 
 
 def _rate(text: str) -> float:

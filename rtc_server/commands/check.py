@@ -1,21 +1,22 @@
-"""`rtc-server check`: a doctor. One line for each thing that a lesson needs, with what to do where it is missing."""
+"""`rtc-server check`: one line for each thing that a lesson needs, and what to do where it is missing."""
 
 import argparse
 import asyncio
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from rtc_server.commands.relay_probe import ProbeFailed, allocate, reflexive_address
-from rtc_server.commands.turn_config import turn_url
 from rtc_server.errors import RtcServerError
 from rtc_server.learner import Learner
+from rtc_server.relay.probe import ProbeFailed, allocate, reflexive_address
+from rtc_server.relay.turn_url import turn_url
 from rtc_server.settings import Settings
 
-HELP = "look at everything a lesson needs, and say what is missing"
+HELP = "check everything that a lesson needs, and say what is missing"
 
 _NOBODY = Learner(user_id=0, module_id=0)
 
@@ -31,7 +32,7 @@ class Finding:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Ends with 0 where nothing fails, else with 1. Run it on the server's host, as the server's user."
+    parser.epilog = "The exit code is 0 if nothing fails, else 1. Run it on the server's host, as the server's user."
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -47,7 +48,7 @@ async def _print_findings(settings: Settings) -> int:
 
 
 async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    for finding in _door(settings):
+    for finding in _http(settings):
         yield finding
     yield await _keys(settings)
     yield await _database(settings)
@@ -60,7 +61,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
 
 
-def _door(settings: Settings) -> Iterator[Finding]:
+def _http(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "settings", f"read; {len(settings.model_fields_set)} of {len(type(settings).model_fields)} set")
     here_only = settings.host in ("127.0.0.1", "::1", "localhost")
     if settings.tls_certificate or here_only:
@@ -68,29 +69,29 @@ def _door(settings: Settings) -> Iterator[Finding]:
     if not settings.trusted_proxies:
         yield Finding(
             "warn",
-            "door",
-            f"{settings.host}:{settings.port} is open without TLS: browsers give no camera to such a page. Set "
+            "http",
+            f"{settings.host}:{settings.port} is reachable without TLS, and browsers give such a page no camera. Set "
             "RTC_TLS_CERTIFICATE, or listen on 127.0.0.1 behind a proxy and name it in RTC_TRUSTED_PROXIES",
         )
 
 
 async def _keys(settings: Settings) -> Finding:
-    from rtc_server.signalling.signing_keys import PublishedKeys, SharedSecrets
+    from rtc_server.web.access.signing_keys import PublishedKeys, SharedSecrets
 
     secrets = [s.get_secret_value() for s in (settings.token_secret, settings.token_secret_previous) if s is not None]
     if settings.jwks_url is None and not secrets:
-        return Finding("fail", "tokens", "set RTC_TOKEN_SECRET or RTC_JWKS_URL: without, only demo mode starts")
+        return Finding("fail", "tokens", "set RTC_TOKEN_SECRET or RTC_JWKS_URL: without them only demo mode starts")
     try:
         SharedSecrets(secrets)
         if settings.jwks_url is not None:
             published = PublishedKeys(settings.jwks_url)
             count = sum([len(await published.keys(algorithm, None)) for algorithm in ("RS256", "ES256")])
             if not count:
-                return Finding("fail", "tokens", "RTC_JWKS_URL holds no RS256 or ES256 key that can be used")
+                return Finding("fail", "tokens", "RTC_JWKS_URL has no RS256 or ES256 key that can be used")
             return Finding("ok", "tokens", f"{count} published keys, {len(secrets)} secrets")
     except RtcServerError as error:
         return Finding("fail", "tokens", str(error))
-    return Finding("ok", "tokens", f"{len(secrets)} of two secrets set, long enough")
+    return Finding("ok", "tokens", f"{len(secrets)} secrets set, long enough")
 
 
 async def _database(settings: Settings) -> Finding:
@@ -107,24 +108,25 @@ async def _database(settings: Settings) -> Finding:
 
 
 def _spool(settings: Settings) -> Finding:
-    from rtc_server.store.spool import survey
+    from rtc_server.store.spool.spool import survey
 
     folder = settings.spool
     try:
         found = survey(folder)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        cause = getattr(error, "strerror", None) or error
         return Finding(
             "fail",
             "spool",
-            f"{folder}: {error.strerror}: what a database that is away does not take would be lost with the server. "
+            f"{folder}: {cause}: sessions that wait for the database would be lost with the server. "
             "Make room, or set RTC_SPOOL to a folder that the server may write to",
         )
     if found.unreadable:
         return Finding(
             "warn",
             "spool",
-            f"{found.waiting} sessions wait for the database, and {found.unreadable} files could not be read: "
-            f"look at {folder / 'unreadable'}, and empty it",
+            f"{found.waiting} sessions wait for the database, and {found.unreadable} cannot be read: "
+            f"they are of a newer version, or damaged, in {folder / 'unreadable'}; look at that, and empty it",
         )
     if found.waiting:
         return Finding(
@@ -161,7 +163,7 @@ def _udp_ports(settings: Settings) -> Finding:
     free = min(sum(_is_free(address, port) for port in ports) for address in addresses)
     told = f"{free} of {len(ports)} ports free on {where}{offered}"
     if free == 0:
-        return Finding("fail", "udp", f"{told}: another program has them, or the address is not this host's")
+        return Finding("fail", "udp", f"{told}: another program uses them, or the address is not this host's")
     if free < settings.max_sessions:
         return Finding(
             "warn", "udp", f"{told}, for RTC_MAX_SESSIONS={settings.max_sessions} learners: widen RTC_UDP_PORTS"
@@ -185,10 +187,10 @@ async def _stun(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _relay(settings: Settings) -> AsyncIterator[Finding]:
-    from rtc_server.signalling.ice_servers import IceServers
+    from rtc_server.web.ice_servers import IceServers
 
     if not settings.turn_urls:
-        yield Finding("warn", "relay", "RTC_TURN_URLS is empty: learners behind strict firewalls stay out")
+        yield Finding("warn", "relay", "RTC_TURN_URLS is empty: learners behind strict firewalls cannot connect")
         return
     try:
         secret = settings.turn_secret.get_secret_value() if settings.turn_secret else None
@@ -201,7 +203,7 @@ async def _relay(settings: Settings) -> AsyncIterator[Finding]:
     for url in server.urls:
         parsed = turn_url(url)
         try:
-            # IPv4 alone: it is what a relay gives by default.
+            # IPv4 only: by default a relay gives no IPv6 address.
             allocation = await allocate(parsed, server.username, server.credential, [p for p in peers if ":" not in p])
         except ProbeFailed as error:
             yield Finding("fail", "relay", f"{url}: {error}")

@@ -6,7 +6,7 @@ import asyncio
 from rtc_server.settings import Settings
 
 NAME = "db"
-HELP = "prepare the database"
+HELP = "prepare the database: create the tables, or bring them up to date"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from rtc_server.settings import Settings
 if TYPE_CHECKING:
     from rtc_server.store.retention import Removed
 
-HELP = "remove what is kept of one user"
+HELP = "remove everything that is kept of one user"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from rtc_server.store.spool import unreadable_files
+    from rtc_server.store.spool.connection import unreadable_files
 
     removed = asyncio.run(
         _erase(

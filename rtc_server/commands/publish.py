@@ -14,7 +14,7 @@ from rtc_server.settings import Settings
 if TYPE_CHECKING:
     from rtc_server.publisher.publication import Sender
 
-HELP = "send a video file over WebRTC as one learner or many, and show what the server says of it"
+HELP = "send a video file over WebRTC as one learner or many, and show what the server says about it"
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
 TOKEN_TTL_S = 24 * 3600
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="learner's token; without it one is made from RTC_TOKEN_SECRET, or asked of a demo server",
     )
     parser.add_argument("--sessions", type=_positive_int, default=1, metavar="N", help="learners at once (1)")
-    parser.add_argument("--duration", type=_positive_float, metavar="S", help="seconds, at most")
+    parser.add_argument("--duration", type=_positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument("--loop", action="store_true", help="start again at the clip's end, until --duration or Ctrl-C")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else")
     parser.add_argument("--user", type=int, default=1, help="user id in a token made here; more learners count on (1)")
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _senders(arguments: argparse.Namespace, settings: Settings) -> "list[Sender | None]":
     from rtc_server.publisher.publication import Sender
-    from rtc_server.signalling.auth import mint_token
+    from rtc_server.web.access.auth import mint_token
 
     if arguments.token is not None:
         return [Sender(arguments.token)]

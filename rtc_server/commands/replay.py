@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from rtc_server.analysis.analysis import analyse
-from rtc_server.analysis.observation_file import read
 from rtc_server.commands.analyze import add_output_arguments, output, report
 from rtc_server.focus.policy import POLICIES
+from rtc_server.offline.analysis import analyse
+from rtc_server.offline.observation_file import read
 from rtc_server.settings import Settings
 
-HELP = "judge kept observations again, under the same policy or another"
+HELP = "analyse kept observations again, under the same policy or another"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

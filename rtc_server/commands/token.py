@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from rtc_server.signalling.auth import mint_token
-    from rtc_server.signalling.signing_keys import SharedSecrets
+    from rtc_server.web.access.auth import mint_token
+    from rtc_server.web.access.signing_keys import SharedSecrets
 
     if settings.token_secret is None:
         raise SettingsError("Set RTC_TOKEN_SECRET to the secret that the server has.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 
 class FocusState(StrEnum):
@@ -68,6 +68,18 @@ class Span:
     reason: Reason
 
 
+class TotalsByOldNames(TypedDict):
+    """As the old page, and the platform's `session_data`, have them."""
+
+    focused_time: float
+    unfocused_time: float
+    unknown_time: float
+    total_time: float
+    focus_percentage: float
+    focus_sessions: int
+    unfocus_sessions: int
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Absolute sums since the FocusSession began. focused + unfocused = total; unknown stands beside."""
@@ -75,9 +87,9 @@ class Totals:
     focused_s: float = 0.0
     unfocused_s: float = 0.0
     unknown_s: float = 0.0
-    focus_sessions: int = 0
-    """How many separate stretches of focus there were."""
-    unfocus_sessions: int = 0
+    focused_stretches: int = 0
+    """How many separate times the learner was focused; the old page calls them `focus_sessions`."""
+    unfocused_stretches: int = 0
     multiple_faces_s: float = 0.0
     """Time with a second person in the picture, whatever the state."""
 
@@ -89,6 +101,19 @@ class Totals:
     def focus_percentage(self) -> float:
         """Of the known time; 0 while there is none."""
         return 100.0 * self.focused_s / self.total_s if self.total_s > 0 else 0.0
+
+    def metrics(self) -> TotalsByOldNames:
+        """By the old page's names. Seconds to the millisecond, where focused + unfocused = total holds too."""
+        focused, unfocused = round(self.focused_s, 3), round(self.unfocused_s, 3)
+        return {
+            "focused_time": focused,
+            "unfocused_time": unfocused,
+            "unknown_time": round(self.unknown_s, 3),
+            "total_time": round(focused + unfocused, 3),
+            "focus_percentage": round(self.focus_percentage, 2),
+            "focus_sessions": self.focused_stretches,
+            "unfocus_sessions": self.unfocused_stretches,
+        }
 
 
 class Angles(NamedTuple):

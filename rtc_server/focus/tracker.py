@@ -139,6 +139,11 @@ class FocusTracker:
         """When a second person was in the picture, as [start, end) in media time."""
         return self._accumulator.multiple_faces
 
+    @property
+    def merged_spans(self) -> int:
+        """How many spans were merged into a neighbour, because there were too many. Totals stay exact."""
+        return self._accumulator.merged_spans
+
     def look_at(self, x: float, y: float) -> None:
         """Calibration: from now on the page shows a dot here, in screen widths and heights from the top left."""
         if self._calibrator is None:

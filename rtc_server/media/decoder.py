@@ -6,7 +6,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from rtc_server.errors import DecodeFailed
-from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.frame import Codec, EncodedFrame
 
 MAX_PIXELS: Final = 1920 * 1088
 """1080p in whole macroblocks. A larger picture is refused from its header, before any memory is taken for it."""
@@ -15,6 +15,12 @@ _DECODERS: Final[dict[Codec, str]] = {
     "vp8": "vp8",  # FFmpeg's own: libvpx allocates first and asks later
     "h264": "h264",
 }
+
+_NAL_UNIT_START: Final = b"\x00\x00\x01"
+_PARAMETER_SET: Final = 7
+"""The type of the NAL unit that says what a decoder needs (H.264, table 7-1)."""
+_BASELINE: Final = 66
+"""Its `profile_idc` (H.264, A.2.1). It knows one pixel format: 4:2:0 with 8 bits."""
 
 
 class Decoder:
@@ -27,8 +33,12 @@ class Decoder:
     def decode(self, frame: EncodedFrame) -> av.VideoFrame | None:
         """None: it is not meant to be shown (VP8's hidden reference frames).
 
-        :raises DecodeFailed: it is damaged, too large, or follows something that was; ask for a keyframe.
+        :raises DecodeFailed: it is damaged, too large, of another profile than was negotiated, or follows such a
+            frame; ask for a keyframe.
         """
+        if self._codec == "h264" and not _is_baseline(frame.data):
+            self.close()
+            raise DecodeFailed("The video is H.264 of another profile than the baseline one that was negotiated.")
         if self._context is None:
             if not frame.keyframe:
                 raise DecodeFailed("The video cannot be decoded before its next keyframe.")
@@ -43,6 +53,20 @@ class Decoder:
     def close(self) -> None:
         """Frees the context. The decoder can be used again, from a keyframe on."""
         self._context = None
+
+
+def _is_baseline(access_unit: bytes) -> bool:
+    """Whether all sequence parameter sets of an access unit are baseline's (H.264, 7.3.2.1.1).
+
+    Read before the decoder sees them, which takes memory for whatever they announce: 200 MB for 1080p in 4:4:4.
+    """
+    position = access_unit.find(_NAL_UNIT_START)
+    while position >= 0:
+        kind, profile = access_unit[position + 3 : position + 4], access_unit[position + 4 : position + 5]
+        if kind and kind[0] & 0x1F == _PARAMETER_SET and profile != bytes((_BASELINE,)):
+            return False
+        position = access_unit.find(_NAL_UNIT_START, position + 3)
+    return True
 
 
 def _context(codec: Codec) -> VideoCodecContext:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from rtc_server.focus.observation import FaceObservation
+from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.media.decoder import Decoder
-from rtc_server.media.frame import Codec, EncodedFrame
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
 

@@ -1,23 +1,23 @@
 """The peers that live on this server, and the FocusSessions that wait for theirs to come back.
 
-The only place that knows which peers live here.
+The only place that knows which peers live here. What may happen to a FocusSession is decided in session_states.
 """
 
 import asyncio
-import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
+from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.learner import Grant, Learner
-from rtc_server.peer.focus_session import FocusSession
-from rtc_server.peer.offer import read_offer
+from rtc_server.peer.admission import RETRY_AFTER_S, Occupant, Room
+from rtc_server.peer.parked_sessions import ParkedSessions
 from rtc_server.peer.peer import Peer, PeerServices
-from rtc_server.peer.room import RETRY_AFTER_S, Occupant, Room
-from rtc_server.peer.session_description import ice_credentials
-
-logger = logging.getLogger(__name__)
+from rtc_server.record import EndReason
+from rtc_server.sdp.offer import read_offer
+from rtc_server.sdp.session_description import ice_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,6 @@ class PeerAnswer:
     etag: str
     """Names the ICE session (RFC 9725, 4.3.1)."""
     sdp: str
-
-
-@dataclass(slots=True)
-class _Parked:
-    session: FocusSession
-    reason: str
-    expiry: asyncio.TimerHandle
 
 
 class PeerRegistry:
@@ -51,13 +44,15 @@ class PeerRegistry:
     ) -> None:
         self._services = services
         self._room = Room(max_peers, max_per_user, max_per_address)
-        self._resume_window_s = resume_window_s
         self._peers: dict[str, Peer] = {}
         self._live: dict[Learner, Peer] = {}
+        """The newest of each learner."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._parked: dict[str, _Parked] = {}
+        self._parked = ParkedSessions(resume_window_s)
         self._occupants: dict[str, Occupant] = {}
         """By peer id: those who are here, and those whose offer is being answered."""
+        self._caught_up: dict[Learner, float] = {}
+        """Until when a learner's last media time is ahead of real time: so many seconds, and then forgotten."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -80,25 +75,19 @@ class PeerRegistry:
         offer = read_offer(offer_sdp)
         occupant = Occupant(grant.learner, client_address)
         self._admit(occupant)
-        session = self._continued(grant, continues)
-        continued = session is not None
-        peer = Peer(
-            peer_id=secrets.token_urlsafe(16),
-            etag=secrets.token_hex(8),
-            grant=grant,
-            offer=offer,
-            session=session or FocusSession(grant.learner, grant.policy, consent_at),
-            continued=continued,
-            services=self._services,
-            client_address=client_address,
-        )
+        peer = Peer(secrets.token_urlsafe(16), secrets.token_hex(8), grant, offer, self._services, client_address)
         self._occupants[peer.peer_id] = occupant
         try:
             answer = await peer.accept()
         except BaseException:
             del self._occupants[peer.peer_id]
             raise
-        self._take_in(peer)
+        if self._closed:
+            del self._occupants[peer.peer_id]
+            await peer.refuse()
+            raise _going_down()
+        # Nothing waits between here and the end: whatever happened to the FocusSession meanwhile is known now.
+        self._take_in(peer, continues, consent_at)
         return PeerAnswer(peer.peer_id, peer.etag, answer)
 
     async def trickle(self, peer_id: str, fragment: str) -> None:
@@ -109,12 +98,9 @@ class PeerRegistry:
         if ufrag is not None and ufrag != peer.offer.ice_ufrag:
             raise OfferUnacceptable("ICE cannot be restarted here: send a new offer that continues the session.")
 
-    async def close_peer(self, peer_id: str, reason: str) -> None:
+    async def close_peer(self, peer_id: str, reason: EndReason) -> None:
         """Ends a peer and its FocusSession, unless a newer peer goes on with that. Raises PeerUnknown."""
-        peer = self.peer(peer_id)
-        peer.end(reason)
-        if not self._goes_on(peer.session, without=peer):
-            peer.resumable = False
+        self.peer(peer_id).end(reason)
 
     def peer(self, peer_id: str) -> Peer:
         """Raises PeerUnknown."""
@@ -127,50 +113,62 @@ class PeerRegistry:
         """Ends all peers and FocusSessions; returns once nothing of them is left."""
         self._closed = True
         for peer in list(self._peers.values()):
-            peer.end("shutdown")
+            peer.end(EndReason.SHUTDOWN)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for focus_session_id in list(self._parked):
-            self._finish_parked(focus_session_id, "shutdown")
+        self._parked.end_all(EndReason.SHUTDOWN)
 
     # -- coming
 
     def _admit(self, newcomer: Occupant) -> None:
         if self._closed:
-            raise ServerFull("The server is going down.", RETRY_AFTER_S)
+            raise _going_down()
         replaced = self._live.get(newcomer.learner)
         replaced_id = replaced.peer_id if replaced is not None else None
         others = [occupant for peer_id, occupant in self._occupants.items() if peer_id != replaced_id]
-        self._room.admit(newcomer, others)
+        idle = [peer for peer in self._idle_longest_first() if peer is not replaced]
+        self._room.admit(newcomer, others, making_way=len(idle))
 
-    def _continued(self, grant: Grant, continues: str | None) -> FocusSession | None:
-        session = None
-        live = self._live.get(grant.learner)
-        parked = self._parked.get(continues or "")
-        if live is not None and live.session.id == continues and live.started:
-            session = live.session
-        elif parked is not None and parked.session.learner == grant.learner:
-            session = parked.session
-        return session if session is not None and session.age_s < self._services.limits.max_age_s else None
+    def _idle_longest_first(self) -> list[Peer]:
+        """Those who are paused and have not sent a picture: they make way where the server is full."""
+        idle = [(peer.idle_since, peer) for peer in self._peers.values() if peer.idle_since is not None]
+        return [peer for _, peer in sorted(idle, key=itemgetter(0))]
 
-    def _take_in(self, peer: Peer) -> None:
+    def _make_way(self) -> None:
+        ending = sum(peer.ending for peer in self._peers.values())
+        surplus = max(0, len(self._occupants) - ending - self._room.total)
+        for peer in self._idle_longest_first()[:surplus]:
+            peer.lose(EndReason.SILENCE)
+
+    def _take_in(self, peer: Peer, continues: str | None, consent_at: datetime | None) -> None:
         """The newest peer of a learner wins."""
-        if peer.continued:
-            peer.session.carry_on(peer.clock, asyncio.get_running_loop().time())
-        older = self._live.get(peer.grant.learner)
+        grant, older = peer.grant, self._live.get(peer.grant.learner)
+        session = self._continued(grant.learner, continues)
+        continued = session is not None
+        if session is None:
+            session = FocusSession(grant.learner, grant.policy, self._services.recorder, consent_at)
+            session.clock.not_before = self._caught_up_at(grant.learner)
+        self._parked.release(session)
+        peer.begin(session, continued=continued)
         if older is not None:
-            older.end("replaced", resumable=older.session is peer.session)
-        for parked in [p for p in self._parked.values() if p.session.learner == peer.grant.learner]:
-            if parked.session is peer.session:
-                parked.expiry.cancel()
-                del self._parked[parked.session.id]
-            else:
-                self._finish_parked(parked.session.id, parked.reason)
+            older.end(EndReason.REPLACED)
+        self._parked.end_those_of(grant.learner)
         self._peers[peer.peer_id] = peer
-        self._live[peer.grant.learner] = peer
+        self._live[grant.learner] = peer
+        self._make_way()
         task = asyncio.create_task(self._host(peer), name=f"peer {peer.peer_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _continued(self, learner: Learner, continues: str | None) -> FocusSession | None:
+        """The FocusSession that goes on, if there is one by that name and it may."""
+        if continues is None:
+            return None
+        live = self._live.get(learner)
+        session = live.session if live is not None and live.session.id == continues else self._parked.find(continues)
+        if session is None or session.learner != learner or not session.may_be_continued:
+            return None
+        return session if session.age_s < self._services.deadlines.max_age_s else None
 
     # -- going
 
@@ -183,31 +181,25 @@ class PeerRegistry:
     def _leave(self, peer: Peer) -> None:
         self._peers.pop(peer.peer_id, None)
         self._occupants.pop(peer.peer_id, None)
+        self._remember_clock(peer)
         if self._live.get(peer.grant.learner) is peer:
             del self._live[peer.grant.learner]
-        if self._goes_on(peer.session):
-            return
-        if peer.resumable:
-            self._park(peer)
-        elif peer.started and not peer.session.ended:
-            # It was lost at first, and said goodbye while it was being closed.
-            peer.session.finish(peer.end_reason or "failed")
-            peer.session.keep_in(self._services.recorder)
+            if peer.session.parked:
+                self._parked.park(peer.session)
 
-    def _goes_on(self, session: FocusSession, without: Peer | None = None) -> bool:
-        return any(peer.session is session for peer in self._peers.values() if peer is not without)
+    def _remember_clock(self, peer: Peer) -> None:
+        """A learner who begins one FocusSession after the other is not ahead of real time by each of them."""
+        now = asyncio.get_running_loop().time()
+        self._caught_up = {learner: moment for learner, moment in self._caught_up.items() if moment > now}
+        self._caught_up[peer.grant.learner] = self._caught_up_at(peer.grant.learner, peer.session)
 
-    def _park(self, peer: Peer) -> None:
-        if not (peer.started or peer.continued):
-            return
-        window_s = 0.0 if self._closed else self._resume_window_s
-        session = peer.session
-        expiry = asyncio.get_running_loop().call_later(window_s, self._finish_parked, session.id, None)
-        self._parked[session.id] = _Parked(session, peer.end_reason or "failed", expiry)
+    def _caught_up_at(self, learner: Learner, *sessions: FocusSession) -> float:
+        """No new FocusSession of this learner begins to count before."""
+        now = asyncio.get_running_loop().time()
+        live = [peer.session for peer in self._peers.values() if peer.grant.learner == learner]
+        ends = [session.clock.caught_up_at(now) for session in (*live, *sessions)]
+        return max([now, self._caught_up.get(learner, now), *ends])
 
-    def _finish_parked(self, focus_session_id: str, reason: str | None) -> None:
-        parked = self._parked.pop(focus_session_id, None)
-        if parked is not None:
-            parked.expiry.cancel()
-            parked.session.finish(reason or parked.reason)
-            parked.session.keep_in(self._services.recorder)
+
+def _going_down() -> ServerFull:
+    return ServerFull("The server is going down.", RETRY_AFTER_S)

@@ -1,4 +1,4 @@
-"""The way to the database, and one clear sentence when there is none."""
+"""Opens the database. Where that fails, the error says in one sentence what to do."""
 
 import asyncio
 from pathlib import Path
@@ -10,11 +10,18 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.store.calendar_day import POSTGRESQL_ZONE
+from rtc_server.store.keepalive import keep_alive
 from rtc_server.store.schema import MYSQL
 from rtc_server.store.upgrade import upgrade_schema
 from rtc_server.store.why_unavailable import why_unavailable
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
+
+LOCK_WAIT_S = 3
+"""How long a write waits for a row that somebody else has locked. MySQL's default is 50 s."""
+READS_AT_ONCE = 4
+"""Connections. A read takes milliseconds; more of them at once would only take the database from the saves."""
 
 
 async def open_store(url: str, *, connect_timeout_s: float = 10.0) -> AsyncEngine:
@@ -41,40 +48,73 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        # The text itself may hold a password: not even its error is passed on.
+        # The text may hold a password, and the error quotes the text.
         raise StoreUnavailable(
-            "RTC_DATABASE_URL is not an address of a database; it looks like mysql+aiomysql://user:password@host/name."
+            "RTC_DATABASE_URL is not the URL of a database. Write it as mysql+aiomysql://user:password@host/name."
         ) from None
     backend = parsed.get_backend_name()
     if backend not in DRIVERS:
         raise StoreUnavailable(
-            f"There is no driver for {backend!r} databases here: RTC_DATABASE_URL starts with mysql+aiomysql://, "
+            f"There is no driver for {backend!r} databases: RTC_DATABASE_URL must start with mysql+aiomysql://, "
             "postgresql+asyncpg:// or sqlite+aiosqlite:///."
         )
-    # Nobody means a blocking driver: mysql:// and postgresql:// get ours.
+    # mysql:// and postgresql:// would name blocking drivers: use the asynchronous ones.
     return parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
 
 
-def _make_engine(url: URL, connect_timeout_s: float) -> AsyncEngine:
+def open_reads(url: str, *, connect_timeout_s: float = 5.0) -> AsyncEngine:
+    """A second, small pool for those who only read: however many they are, they keep no connection from the saves.
+
+    Connects when it is first used; the caller disposes of it. Raises StoreUnavailable where `url` is not valid.
+    """
+    return _make_engine(_parse(url), connect_timeout_s, reads=True)
+
+
+def _make_engine(url: URL, connect_timeout_s: float, *, reads: bool = False) -> AsyncEngine:
     backend = url.get_backend_name()
     arguments: dict[str, Any]
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if reads:
+        options |= {"pool_size": READS_AT_ONCE, "max_overflow": 0}
     if backend in MYSQL:
-        arguments = {"connect_timeout": connect_timeout_s, "init_command": "SET time_zone = '+00:00'"}
+        session = f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+        arguments = {"connect_timeout": connect_timeout_s, "init_command": session}
+        # MySQL's own level locks the gaps between keys as well: two servers that insert wait for each other.
+        options["isolation_level"] = "READ COMMITTED"
     elif backend == "postgresql":
-        arguments = {"timeout": connect_timeout_s, "server_settings": {"timezone": "UTC"}}
+        arguments = {"timeout": connect_timeout_s, "server_settings": {"lock_timeout": f"{LOCK_WAIT_S}s"}}
     else:
         arguments = {"timeout": connect_timeout_s}  # for a lock that another process holds
         if url.database and not url.database.startswith(("file:", ":memory:")):
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # Errors of the engine name the statement, never its values: those are a learner's.
-    engine = create_async_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    # Errors show the statement, never its values: those are personal data.
+    engine = create_async_engine(url, connect_args=arguments, hide_parameters=True, **options)
     if backend == "sqlite":
-        _take_turns_in_sqlite(engine)
+        _begin_in_sqlite(engine, "BEGIN" if reads else "BEGIN IMMEDIATE")
+        return engine
+    if backend == "postgresql":
+        _speak_utc_to_postgresql(engine)
+    event.listen(engine.sync_engine, "connect", keep_alive)
     return engine
 
 
-def _take_turns_in_sqlite(engine: AsyncEngine) -> None:
-    """Begins each transaction as a writer's.
+def _speak_utc_to_postgresql(engine: AsyncEngine) -> None:
+    """Not by a setting of the connection's start, which would hide the database's own zone: the day goes by that."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_time_zone(dbapi_connection: Any, record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        try:
+            cursor.execute("SHOW TimeZone")
+            (record.info[POSTGRESQL_ZONE],) = cursor.fetchone()
+            cursor.execute("SET TIME ZONE 'UTC'")
+        finally:
+            cursor.close()
+        dbapi_connection.commit()
+
+
+def _begin_in_sqlite(engine: AsyncEngine, statement: str) -> None:
+    """Begins each transaction of a writing engine as a writer's.
 
     One that begins as a reader's fails at once when it comes to write while another does; this one waits.
     """
@@ -85,4 +125,4 @@ def _take_turns_in_sqlite(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(statement)

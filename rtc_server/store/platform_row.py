@@ -1,47 +1,77 @@
-"""What a FocusRecord is in the platform's words: whole seconds and a little JSON."""
+"""What a row of the platform's table says, in its words: whole seconds and a little JSON."""
 
 import json
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.focus.state import Totals
 from rtc_server.learner import Learner
 from rtc_server.store.schema import as_utc
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedSeconds:
+    """What a row held before any of our time was in it."""
+
+    total: int = 0
+    focused: int = 0
+    unfocused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowContent:
+    """What one row is to say. It depends on nothing but what the database holds."""
+
+    totals: Totals
+    """Of all our sessions that point at the row."""
+    focus_session_id: str
+    """Of the session that was recorded last; as are the four that follow."""
+    policy: str
+    end_reason: str | None
+    recorded_at: datetime
+    session_type: str
+    adopted: AdoptedSeconds = AdoptedSeconds()
 
 
 def identity_columns(learner: Learner) -> dict[str, int | None]:
     return {"user_id": learner.user_id, "module_id": learner.module_id, "section_id": learner.section_id or None}
 
 
-def measured_columns(record: FocusRecord) -> dict[str, int | str]:
-    """The columns that change while a session lasts.
+def whole_seconds(focused_s: float, unfocused_s: float) -> tuple[int, int, int]:
+    """Total, focused and unfocused seconds, where focused + unfocused = total.
 
-    Focused and unfocused seconds are each rounded, and the total is their sum: so it holds in the row
-    that focused + unfocused = total, and none of the three ever goes down while the exact sums grow.
+    The total is rounded once, and focused is the nearest, so neither ever goes down while the exact sums grow.
+    Unfocused is what is left: it is less than 1 s off, or 1 s at most.
     """
-    focused, unfocused = round(record.totals.focused_s), round(record.totals.unfocused_s)
+    total, focused = round(focused_s + unfocused_s), round(focused_s)
+    return total, focused, total - focused
+
+
+def measured_columns(content: RowContent) -> dict[str, int | str]:
+    """The columns that change while a row is written."""
+    total, focused, unfocused = whole_seconds(content.totals.focused_s, content.totals.unfocused_s)
     return {
-        "total_time_seconds": focused + unfocused,
-        "focused_time_seconds": focused,
-        "unfocused_time_seconds": unfocused,
-        "session_type": record.session_type,
-        "session_data": session_data(record),
+        "total_time_seconds": content.adopted.total + total,
+        "focused_time_seconds": content.adopted.focused + focused,
+        "unfocused_time_seconds": content.adopted.unfocused + unfocused,
+        "session_type": content.session_type,
+        "session_data": _session_data(content),
     }
 
 
-def session_data(record: FocusRecord) -> str:
+def _session_data(content: RowContent) -> str:
     """A few hundred bytes of ASCII, however long the session: the spans are in our own table."""
-    totals = record.totals
+    adopted, totals = content.adopted, content.totals
+    of_row = replace(
+        totals, focused_s=adopted.focused + totals.focused_s, unfocused_s=adopted.unfocused + totals.unfocused_s
+    )
     return json.dumps(
         {
-            "focused_time": round(totals.focused_s, 3),
-            "unfocused_time": round(totals.unfocused_s, 3),
-            "unknown_time": round(totals.unknown_s, 3),
-            "focus_percentage": round(totals.focus_percentage, 2),
-            "focus_sessions": totals.focus_sessions,
-            "unfocus_sessions": totals.unfocus_sessions,
+            **of_row.metrics(),
             "session_type": "webrtc_cv_tracking",
-            "timestamp": as_utc(record.recorded_at).isoformat(),
-            "focus_session_id": record.focus_session_id,
-            "policy": record.policy,
-            "end_reason": record.end_reason,
+            "timestamp": as_utc(content.recorded_at).isoformat(),
+            "focus_session_id": content.focus_session_id,
+            "policy": content.policy,
+            "end_reason": content.end_reason,
         }
     )

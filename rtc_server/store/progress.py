@@ -1,6 +1,7 @@
 """Which of two records of one FocusSession is the newer one.
 
-A server knows the order of its own. It asks here of what another one left, whose last commit nobody saw.
+A server knows the order of its own records. This is for records that another server left in the spool: whether that
+server committed a newer one is known to the database alone.
 """
 
 from collections.abc import Sequence
@@ -9,23 +10,23 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.schema import focus_sessions
 
 
 def progress(record: FocusRecord) -> tuple[float, datetime]:
     """Of two records of one FocusSession the newer one's is greater.
 
-    Its times never shrink, whatever is done to the host's clock, which only decides where they are equal.
+    The measured time never shrinks, even if the host's clock is set back. Where it is equal, the clock decides.
     """
     totals = record.totals
     return totals.focused_s + totals.unfocused_s + totals.unknown_s, record.recorded_at
 
 
 async def overtaken(connection: AsyncConnection, records: Sequence[FocusRecord]) -> set[str]:
-    """Those of which the database holds this state already, or a newer one; to be asked in the same transaction.
+    """The ids of those that the database already holds, as they are or newer. Ask in the transaction that writes.
 
-    Their rows are locked: the commit of a server that was killed in the middle of it is waited for.
+    Their rows are locked, so that a commit of a killed server that is still under way is waited for.
     """
     if not records:
         return set()

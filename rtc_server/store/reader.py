@@ -1,43 +1,56 @@
 """Reads back what was written."""
 
+import asyncio
+
 import sqlalchemy.exc
 from sqlalchemy import String, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
 from rtc_server.store.sql import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 
 
 class FocusReader:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, deadline_s: float = 5.0) -> None:
+        """`engine`: best one of `open_reads`. `deadline_s`: for one read, with its wait for a connection."""
         self._engine = engine
+        self._deadline_s = deadline_s
 
-    async def stored_session(self, focus_session_id: str) -> StoredSession | None:
-        """None where there is no such FocusSession. Raises StoreUnavailable."""
+    async def stored_session(
+        self, focus_session_id: str, *, spans_after: int = -1, max_spans: int | None = None
+    ) -> StoredSession | None:
+        """None where there is no such FocusSession. Of its spans those after number `spans_after`, from 0.
+
+        Raises StoreUnavailable.
+        """
+        one_more = None if max_spans is None else max_spans + 1
         try:
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(self._deadline_s), self._engine.begin() as connection:
                 query = select(focus_sessions).where(focus_sessions.c.focus_session_id == focus_session_id)
                 session = (await connection.execute(query)).one_or_none()
                 if session is None:
                     return None
-                spans = await stored_spans(connection, [focus_session_id])
-                multiple_faces = await stored_multiple_faces(connection, [focus_session_id])
+                spans = await stored_spans(connection, focus_session_id, after=spans_after, limit=one_more)
+                multiple_faces = await stored_multiple_faces(connection, focus_session_id)
                 row = await _platform_row(connection, session)
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable("The database does not answer now; what was measured is kept.") from error
-        record = _record(session, spans.get(focus_session_id, ()), multiple_faces.get(focus_session_id, ()))
-        return StoredSession(record, session.ended_at, row)
+            raise StoreUnavailable(
+                "The database does not answer. What was measured is kept and stored later."
+            ) from error
+        more = max_spans is not None and len(spans) > max_spans
+        record = _record(session, spans[:max_spans], multiple_faces)
+        return StoredSession(record, session.ended_at, row, spans_go_on=more)
 
 
 async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, ...]]) -> PlatformRow | None:
     columns = [
-        # The platform may have put a type of its own here: whatever it is, it is text to us.
+        # The platform's column may be of any type: read it as text.
         type_coerce(column, String) if column.name == "session_type" else column
         for column in platform_rows.columns
     ]

@@ -2,23 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy.exc
-from sqlalchemy import ColumnElement, delete, select, tuple_
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
-from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_rows
-from rtc_server.store.spool import spooled_files, unreadable_files
-from rtc_server.store.spool_file import read_spooled
+from rtc_server.store.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
+from rtc_server.store.row_choice import lock_days
+from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days, platform_rows
+from rtc_server.store.spool.connection import unreadable_files
+from rtc_server.store.spool.spool import remove_waiting
 from rtc_server.store.why_unavailable import why_unavailable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 3600.0
 _SESSIONS_IN_ONE_TRANSACTION = 500
@@ -27,7 +29,7 @@ _SESSIONS_IN_ONE_TRANSACTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many rows are gone, and files of sessions that waited for the database."""
+    """How many rows are gone, and sessions that waited for the database."""
 
     focus_sessions: int = 0
     spans: int = 0
@@ -50,15 +52,18 @@ async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform
     a server holds for a database that is just coming back: `rtc-server check` says when none waits.
     Raises StoreUnavailable.
     """
-    # First the files: a server that starts meanwhile cannot bring them back.
+    # First the spool: a server that starts meanwhile cannot bring them back.
     try:
-        spooled = await asyncio.to_thread(_remove_spooled, spool, lambda record: record.learner.user_id == user_id)
-    except OSError as error:
-        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error.strerror}): see RTC_SPOOL.") from error
+        spooled = await asyncio.to_thread(remove_waiting, spool, user_id=user_id)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error}): see RTC_SPOOL.") from error
     try:
-        removed = await _remove(engine, focus_sessions.c.user_id == user_id, with_platform_rows=with_platform_rows)
+        removed = await _remove(
+            engine, focus_sessions.c.user_id == user_id, with_platform_rows=with_platform_rows, may_be_live=True
+        )
         if with_platform_rows:  # also those that are not from here
             async with engine.begin() as connection:
+                await connection.execute(delete(platform_days).where(platform_days.c.user_id == user_id))
                 rest = await connection.execute(delete(platform_rows).where(platform_rows.c.user_id == user_id))
             removed += Removed(platform_rows=rest.rowcount)
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
@@ -69,20 +74,26 @@ async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform
 async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_rows: bool) -> Removed:
     """Removes FocusSessions last recorded before `older_than` (aware); where asked, with their platform rows.
 
-    Rows of the platform's that are not from here stay. Raises StoreUnavailable.
+    A row of the platform's goes with the last of our sessions that points at it. One that held something before us
+    stays, with what it held. Raises StoreUnavailable.
     """
     try:
-        return await _remove(engine, focus_sessions.c.recorded_at < older_than, with_platform_rows=with_platform_rows)
+        return await _remove(
+            engine,
+            focus_sessions.c.recorded_at < older_than,
+            with_platform_rows=with_platform_rows,
+            may_be_live=False,
+        )
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
 
 
 def expire_spooled(spool: Path, older_than: datetime) -> int:
-    """Removes files of sessions last recorded before `older_than` (aware), and what was set aside before it.
+    """Removes sessions last recorded before `older_than` (aware) from the spool, and what was set aside before it.
 
-    Returns how many. Blocks. Raises OSError.
+    Returns how many. Blocks. Raises OSError and sqlite3.Error.
     """
-    removed = _remove_spooled(spool, lambda record: record.recorded_at < older_than)
+    removed = remove_waiting(spool, older_than=older_than)
     for path in unreadable_files(spool):
         if not path.is_dir() and path.lstat().st_mtime < older_than.timestamp():
             path.unlink(missing_ok=True)
@@ -99,56 +110,41 @@ async def keep_expiring(
         removed = Removed()
         try:
             removed += Removed(spooled=await asyncio.to_thread(expire_spooled, spool, older_than))
-        except OSError as error:
-            log.warning("the spool cannot be searched for what is too old", extra={"cause": error.strerror})
+        except (OSError, sqlite3.Error) as error:
+            logger.warning("the spool cannot be searched for what is too old", extra={"cause": type(error).__name__})
         try:
             removed += await expire(engine, older_than, with_platform_rows=with_platform_rows)
         except StoreUnavailable:
-            log.warning("the database is away: what is too old is removed later")
+            logger.warning("the database does not answer: what is too old is removed later")
         if removed != Removed():
-            log.info(
+            logger.info(
                 "removed what was too old",
                 extra={"focus_sessions": removed.focus_sessions, "spooled": removed.spooled},
             )
         await asyncio.sleep(every_s)
 
 
-def _remove_spooled(spool: Path, doomed: Callable[[FocusRecord], bool]) -> int:
-    """Of every server, also of one that runs: it finds the file gone, and does not write it again."""
-    removed = 0
-    for path in spooled_files(spool):
-        try:
-            record = read_spooled(path)
-        except (OSError, ValueError):
-            continue  # being written or removed just now; or damaged, and set aside at the next start
-        if doomed(record):
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
-
-
-async def _remove(engine: AsyncEngine, which: ColumnElement[bool], *, with_platform_rows: bool) -> Removed:
-    query = select(
-        focus_sessions.c.focus_session_id,
-        focus_sessions.c.platform_row_id,
-        focus_sessions.c.user_id,
-        focus_sessions.c.module_id,
-    )
+async def _remove(
+    engine: AsyncEngine, which: ColumnElement[bool], *, with_platform_rows: bool, may_be_live: bool
+) -> Removed:
+    columns = ("focus_session_id", "platform_row_id", "user_id", "module_id")
+    query = select(*(focus_sessions.c[name] for name in columns)).where(which).limit(_SESSIONS_IN_ONE_TRANSACTION)
     removed = Removed()
     while True:
         async with engine.begin() as connection:
-            found = (await connection.execute(query.where(which).limit(_SESSIONS_IN_ONE_TRANSACTION))).all()
+            found = (await connection.execute(query)).all()
             if not found:
                 return removed
-            removed += await _remove_sessions(connection, [row.focus_session_id for row in found])
+            keys = [row.focus_session_id for row in found]
+            rows = {(row.platform_row_id, row.user_id, row.module_id) for row in found}
+            # First of all, as whoever writes a day does.
+            await lock_days(connection, await days_of(connection, rows))
+            kept_up = await note_removal(connection, keys, may_be_live=may_be_live)
+            removed += await _remove_sessions(connection, keys)
+            left = await without_sessions(connection, rows)
             if with_platform_rows:
-                # With learner and module, as the id of a deleted row may be somebody else's by now.
-                ours = tuple_(platform_rows.c.id, platform_rows.c.user_id, platform_rows.c.module_id)
-                keys = [(row.platform_row_id, row.user_id, row.module_id) for row in found]
-                rows = await connection.execute(
-                    delete(platform_rows).where(platform_rows.c.id.in_([key[0] for key in keys]), ours.in_(keys))
-                )
-                removed += Removed(platform_rows=rows.rowcount)
+                removed += Removed(platform_rows=await give_back_rows(connection, left))
+            await forget_days(connection, left if with_platform_rows else left - kept_up)
 
 
 async def _remove_sessions(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> Removed:

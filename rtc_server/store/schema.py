@@ -1,7 +1,7 @@
 """The tables: the platform's one, which is adopted, and our own beside it.
 
-The platform's table has no foreign key to ours, nor ours to it: its owner may do with its rows
-whatever it likes, and we notice when we next write.
+There is no foreign key between the platform's table and ours: the platform may delete or change its rows, and we
+notice at the next write.
 """
 
 from datetime import UTC, datetime
@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import (
     CHAR,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Dialect,
     Double,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.dialects import mysql
@@ -148,15 +151,43 @@ focus_sessions = Table(
     Column("unfocused_s", Double, nullable=False),
     Column("unknown_s", Double, nullable=False),
     Column("multiple_faces_s", Double, nullable=False),
-    Column("focus_sessions", Integer, nullable=False),
-    Column("unfocus_sessions", Integer, nullable=False),
+    Column("focused_stretches", Integer, nullable=False),
+    Column("unfocused_stretches", Integer, nullable=False),
     Column("consent_at", UtcDateTime),
     Column("calibration_error_deg", Double),
     Column("calibration_quality", String(8)),
+    Column("merged_spans", Integer, nullable=False, server_default="0"),
     Index("rtc_focus_sessions_user", "user_id"),
     Index("rtc_focus_sessions_recorded", "recorded_at"),
+    Index("rtc_focus_sessions_platform_row", "platform_row_id"),
     **_TABLE_OPTIONS,
 )
+"""`platform_row_id` is the row of the platform's that the session's time is counted in."""
+
+platform_days = Table(
+    "rtc_platform_days",
+    own_metadata,
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("module_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, primary_key=True),
+    Column("section_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("platform_row_id", BigInteger),
+    Column("adopted", Boolean, nullable=False, server_default=false()),
+    Column("adopted_total_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("adopted_focused_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("adopted_unfocused_seconds", BigInteger, nullable=False, server_default="0"),
+    Column("adopted_session_data", Text),
+    Column("removed_focused_s", Double, nullable=False, server_default="0"),
+    Column("removed_unfocused_s", Double, nullable=False, server_default="0"),
+    Column("removed_unknown_s", Double, nullable=False, server_default="0"),
+    Index("rtc_platform_days_row", "platform_row_id"),
+    **_TABLE_OPTIONS,
+)
+"""One row for each row of the platform's that holds a day. Whoever writes the day locks it first.
+
+`section_id` is the platform row's; 0 where that has none. `adopted_…` is what the row held before it was ours,
+`removed_…` the time of those of our sessions in it that were removed since.
+"""
 
 focus_spans = Table(
     "rtc_focus_spans",

@@ -3,159 +3,131 @@
 Nothing here adds: whatever was there before, afterwards each record's rows are what the record says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Row, Table, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span
-from rtc_server.store.platform_row import identity_columns, measured_columns
-from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_rows
+from rtc_server.record import FocusRecord
+from rtc_server.store.platform_row import identity_columns
+from rtc_server.store.progress import overtaken
+from rtc_server.store.row_choice import DayKey, PlatformRows, RowPointer, choose_rows
+from rtc_server.store.row_content import write_rows
+from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days
 
+_ROWS_IN_ONE_STATEMENT = 200
+"""Building it takes a few ms of the event loop."""
 _Stretch = TypeVar("_Stretch", Span, tuple[float, float])
-_SESSIONS_IN_ONE_STATEMENT = 32
-"""Building an UPDATE for this many takes about 5 ms of the event loop, for 100 three times that."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
     """What the database is known to hold of one FocusSession."""
 
-    platform_row_id: int
+    pointer: RowPointer
     spans: tuple[Span, ...]
     multiple_faces: tuple[tuple[float, float], ...]
 
 
 async def write_records(
-    connection: AsyncConnection, records: Sequence[FocusRecord], known: Mapping[str, StoredState]
+    connection: AsyncConnection,
+    records: Sequence[FocusRecord],
+    known: Mapping[str, StoredState],
+    *,
+    rows: PlatformRows,
+    recovered: Collection[str] = (),
 ) -> dict[str, StoredState]:
     """Writes the records, of one FocusSession each, inside the caller's transaction.
 
-    `known` spares reading back what this process wrote itself; what it lacks is looked up. Returns what
-    the database holds once the transaction is committed.
+    `known` spares reading back what this process wrote itself; what it lacks is looked up. Of `recovered` sessions
+    the database may know better: then it is left as it is. Returns what the database holds of those that were
+    written, once the transaction is committed. Building the statements for 32 records takes about 5 ms of the event
+    loop, for 100 three times that: write many in pieces.
     """
-    stored: dict[str, StoredState] = {}
-    for start in range(0, len(records), _SESSIONS_IN_ONE_STATEMENT):
-        stored |= await _write(connection, records[start : start + _SESSIONS_IN_ONE_STATEMENT], known)
-    return stored
-
-
-async def _write(
-    connection: AsyncConnection, records: Sequence[FocusRecord], known: Mapping[str, StoredState]
-) -> dict[str, StoredState]:
     unknown = [record.focus_session_id for record in records if record.focus_session_id not in known]
     before = {**known, **(await _look_up(connection, unknown) if unknown else {})}
-
-    row_ids = {
-        record.focus_session_id: before[record.focus_session_id].platform_row_id
-        for record in records
-        if record.focus_session_id in before
-    }
-    row_ids = await _update_platform_rows(connection, records, row_ids)
-    for record in records:
-        if record.focus_session_id not in row_ids:
-            row_ids[record.focus_session_id] = await _insert_platform_row(connection, record)
-
-    await connection.execute(delete(focus_sessions).where(focus_sessions.c.focus_session_id.in_(row_ids)))
-    await connection.execute(
-        insert(focus_sessions), [_own_row(record, row_ids[record.focus_session_id]) for record in records]
-    )
+    pointers = {key: state.pointer for key, state in before.items()}
+    chosen = await choose_rows(connection, records, pointers, rows)  # this locks: read what may change after it
+    newer = await overtaken(connection, [record for record in records if record.focus_session_id in recovered])
+    records = [record for record in records if record.focus_session_id not in newer]
+    if not records:
+        return {}
     after = {
-        record.focus_session_id: StoredState(row_ids[record.focus_session_id], record.spans, record.multiple_faces)
+        record.focus_session_id: StoredState(chosen[record.focus_session_id], record.spans, record.multiple_faces)
         for record in records
     }
-    nothing = StoredState(0, (), ())
-    changes = [(key, before.get(key, nothing), state) for key, state in after.items()]
-    spans = [(key, old.spans, new.spans) for key, old, new in changes]
+    await connection.execute(delete(focus_sessions).where(focus_sessions.c.focus_session_id.in_(after)))
+    await connection.execute(
+        insert(focus_sessions), [_own_row(record, chosen[record.focus_session_id].row_id) for record in records]
+    )
+    await write_rows(
+        connection,
+        {
+            (chosen[record.focus_session_id].row_id, record.learner.user_id, record.learner.module_id)
+            for record in records
+        },
+    )
+    changes = [(key, before.get(key), state) for key, state in after.items()]
+    spans = [(key, old.spans if old else (), new.spans) for key, old, new in changes]
     await _write_spans(connection, focus_spans, spans, _span_columns)
-    multiple_faces = [(key, old.multiple_faces, new.multiple_faces) for key, old, new in changes]
+    multiple_faces = [(key, old.multiple_faces if old else (), new.multiple_faces) for key, old, new in changes]
     await _write_spans(connection, multiple_faces_spans, multiple_faces, _multiple_faces_columns)
     return after
 
 
 async def _look_up(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> dict[str, StoredState]:
-    query = select(focus_sessions.c.focus_session_id, focus_sessions.c.platform_row_id)
-    sessions = (await connection.execute(query.where(focus_sessions.c.focus_session_id.in_(focus_session_ids)))).all()
-    found = [row.focus_session_id for row in sessions]
-    spans = await stored_spans(connection, found) if found else {}
-    multiple_faces = await stored_multiple_faces(connection, found) if found else {}
+    query = (
+        select(
+            focus_sessions.c.focus_session_id,
+            focus_sessions.c.platform_row_id,
+            *(platform_days.c[name] for name in ("user_id", "module_id", "day", "section_id")),
+        )
+        .select_from(focus_sessions)
+        .outerjoin(
+            platform_days,
+            and_(
+                platform_days.c.platform_row_id == focus_sessions.c.platform_row_id,
+                platform_days.c.user_id == focus_sessions.c.user_id,
+                platform_days.c.module_id == focus_sessions.c.module_id,
+            ),
+        )
+        .where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
+    )
+    sessions = (await connection.execute(query)).all()
     return {
         row.focus_session_id: StoredState(
-            row.platform_row_id, spans.get(row.focus_session_id, ()), multiple_faces.get(row.focus_session_id, ())
+            RowPointer(
+                row.platform_row_id,
+                DayKey(row.user_id, row.module_id, row.day, row.section_id) if row.day is not None else None,
+            ),
+            await stored_spans(connection, row.focus_session_id),
+            await stored_multiple_faces(connection, row.focus_session_id),
         )
         for row in sessions
     }
 
 
-async def stored_spans(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> dict[str, tuple[Span, ...]]:
-    query = (
-        select(focus_spans)
-        .where(focus_spans.c.focus_session_id.in_(focus_session_ids))
-        .order_by(focus_spans.c.focus_session_id, focus_spans.c.ordinal)
-    )
-    spans: dict[str, list[Span]] = {}
-    for row in await connection.execute(query):
-        span = Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason))
-        spans.setdefault(row.focus_session_id, []).append(span)
-    return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
+async def stored_spans(
+    connection: AsyncConnection, focus_session_id: str, *, after: int = -1, limit: int | None = None
+) -> tuple[Span, ...]:
+    """In order, from the one whose ordinal follows `after`; no more than `limit`."""
+    rows = await _stretches(connection, focus_spans, focus_session_id, after, limit)
+    return tuple(Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason)) for row in rows)
 
 
-async def stored_multiple_faces(
-    connection: AsyncConnection, focus_session_ids: Sequence[str]
-) -> dict[str, tuple[tuple[float, float], ...]]:
-    query = (
-        select(multiple_faces_spans)
-        .where(multiple_faces_spans.c.focus_session_id.in_(focus_session_ids))
-        .order_by(multiple_faces_spans.c.focus_session_id, multiple_faces_spans.c.ordinal)
-    )
-    spans: dict[str, list[tuple[float, float]]] = {}
-    for row in await connection.execute(query):
-        spans.setdefault(row.focus_session_id, []).append((row.start_s, row.end_s))
-    return {focus_session_id: tuple(found) for focus_session_id, found in spans.items()}
+async def stored_multiple_faces(connection: AsyncConnection, focus_session_id: str) -> tuple[tuple[float, float], ...]:
+    rows = await _stretches(connection, multiple_faces_spans, focus_session_id, -1, None)
+    return tuple((row.start_s, row.end_s) for row in rows)
 
 
-async def _update_platform_rows(
-    connection: AsyncConnection, records: Sequence[FocusRecord], row_ids: Mapping[str, int]
-) -> dict[str, int]:
-    """Updates the rows that are there, and returns their ids: a row that the platform has deleted is missing.
-
-    A row counts as ours only with its learner and module: the database may have given a deleted row's
-    id to somebody else.
-    """
-    expected = {row_ids[record.focus_session_id]: record for record in records if record.focus_session_id in row_ids}
-    if not expected:
-        return {}
-    ours = tuple_(platform_rows.c.id, platform_rows.c.user_id, platform_rows.c.module_id).in_(
-        [(row_id, record.learner.user_id, record.learner.module_id) for row_id, record in expected.items()]
-    )
-    values = {row_id: measured_columns(record) for row_id, record in expected.items()}
-    # One statement for all. `id IN` is implied by the rest, and lets every database go by the primary key.
-    statement = (
-        update(platform_rows)
-        .where(platform_rows.c.id.in_(expected), ours)
-        .values(
-            {
-                column: case({row_id: columns[column] for row_id, columns in values.items()}, value=platform_rows.c.id)
-                for column in next(iter(values.values()))
-            }
-        )
-    )
-    matched = (await connection.execute(statement)).rowcount
-    if matched == len(expected):
-        return dict(row_ids)
-    still_there = set((await connection.scalars(select(platform_rows.c.id).where(ours))).all())
-    return {focus_session_id: row_id for focus_session_id, row_id in row_ids.items() if row_id in still_there}
-
-
-async def _insert_platform_row(connection: AsyncConnection, record: FocusRecord) -> int:
-    """One by one, because MySQL tells only the id of the last row inserted."""
-    columns = identity_columns(record.learner) | measured_columns(record)
-    key = (await connection.execute(insert(platform_rows).values(columns))).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+async def _stretches(
+    connection: AsyncConnection, table: Table, focus_session_id: str, after: int, limit: int | None
+) -> Sequence[Row[Any]]:
+    query = select(table).where(table.c.focus_session_id == focus_session_id, table.c.ordinal > after)
+    return (await connection.execute(query.order_by(table.c.ordinal).limit(limit))).all()
 
 
 def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
@@ -174,11 +146,12 @@ def _own_row(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "unfocused_s": totals.unfocused_s,
         "unknown_s": totals.unknown_s,
         "multiple_faces_s": totals.multiple_faces_s,
-        "focus_sessions": totals.focus_sessions,
-        "unfocus_sessions": totals.unfocus_sessions,
+        "focused_stretches": totals.focused_stretches,
+        "unfocused_stretches": totals.unfocused_stretches,
         "consent_at": record.consent_at,
         "calibration_error_deg": record.calibration_error_deg,
         "calibration_quality": record.calibration_quality,
+        "merged_spans": record.merged_spans,
     }
 
 
@@ -203,8 +176,8 @@ async def _write_spans(
         ]
     if outdated:
         await connection.execute(delete(table).where(or_(*outdated)))
-    if rows:
-        await connection.execute(insert(table), rows)
+    for start in range(0, len(rows), _ROWS_IN_ONE_STATEMENT):
+        await connection.execute(insert(table), rows[start : start + _ROWS_IN_ONE_STATEMENT])
 
 
 def _span_columns(span: Span) -> dict[str, object]:
@@ -218,6 +191,6 @@ def _multiple_faces_columns(span: tuple[float, float]) -> dict[str, object]:
 
 def _common_length(old: Sequence[object], new: Sequence[object]) -> int:
     for index, (one, other) in enumerate(zip(old, new, strict=False)):
-        if one != other:
+        if one is not other and one != other:  # mostly it is the very same
             return index
     return min(len(old), len(new))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,5 @@ class StoredSession:
     """UTC, aware; None while it lasts."""
     row: PlatformRow | None
     """None where the platform has deleted it."""
+    spans_go_on: bool = False
+    """There are more spans than were asked for."""

@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
+from rtc_server.record import FocusRecord
 from rtc_server.store.sql import StoredState
 
 
@@ -16,17 +17,22 @@ class UnsavedSession:
     dirty: bool = True
     """The newest record is not stored yet."""
     urgent: bool = True
-    """It shall not wait for the next round."""
+    """To be written now, not in the next round."""
     refused: bool = False
     """The database took others but not this one, which goes in a transaction of its own until it is taken."""
     recovered: bool = False
-    """From a server before this one: its database may know better."""
+    """Left by an earlier server: the database may hold a newer record."""
     spool_due: float = 0.0
-    """Loop time from which a newer record is worth a newer file, while the database is away."""
+    """Loop time from which a newer record is written to the spool, while the database is away."""
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
+    @property
+    def lock_order(self) -> tuple[int, int, datetime]:
+        """That of `row_choice.DayKey`, as far as it is known beforehand."""
+        return self.record.learner.user_id, self.record.learner.module_id, self.record.started_at
+
     def tell(self, error: StoreUnavailable | None) -> None:
-        """Ends the waiting of those who wait: stored, or not."""
+        """Tells all who wait in `settle`: None where it is stored, else the error."""
         for future in self.waiting:
             if future.done():
                 continue

@@ -22,7 +22,7 @@ _LOCK_WAIT_S = 60
 async def upgrade_schema(engine: AsyncEngine) -> None:
     """Creates what is missing and changes nothing that is there. Servers that start together take turns.
 
-    Raises StoreUnavailable where the platform's table lacks a column, or a newer server has been here.
+    Raises StoreUnavailable where the platform's table lacks a column, or where the tables are those of a newer version.
     """
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade_alone)
@@ -33,13 +33,16 @@ def _upgrade_alone(connection: Connection) -> None:
     if dialect in MYSQL:
         # Held by the connection, as MySQL commits at each CREATE TABLE.
         if connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_WAIT_S}) != 1:
-            raise StoreUnavailable("Another server has been upgrading this database for a minute: see what it does.")
+            raise StoreUnavailable(
+                "Another server has been upgrading this database for a minute. Wait for it, or see its log."
+            )
         try:
             _upgrade(connection)
         finally:
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
         return
     if dialect == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
     # SQLite: the transaction itself is the lock (engine.py begins it at once as a writer).
     _upgrade(connection)
@@ -54,7 +57,8 @@ def _upgrade(connection: Connection) -> None:
         alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:
         raise StoreUnavailable(
-            f"The tables rtc_… in this database are not of a version this server knows ({error}): run a newer server."
+            f"The tables rtc_… in this database are of a version that this server does not know ({error}): "
+            "install the newer version."
         ) from error
 
 

@@ -45,6 +45,6 @@ def _codes(error: BaseException) -> Iterator[int | str]:
 
 
 def root_cause(error: BaseException) -> str:
-    """What lies at the root, by its type alone or in SQLite's own few words: no value is named, so it may be logged."""
+    """The root cause: its type, or SQLite's own message. Neither holds a value, so it may be logged."""
     *_, root = _chain(error)
     return str(root) if type(root).__module__ == "sqlite3" else type(root).__name__

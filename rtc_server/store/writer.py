@@ -1,10 +1,10 @@
-"""Keeps the database up to date with what is being measured, without ever holding up the measuring.
+"""Writes what is measured to the database, and never makes the measuring wait.
 
-    put(record) ──▶ newest record of each FocusSession ──▶ one transaction for all that changed
+    put(record) ──▶ newest record of each FocusSession ──▶ transactions of 32 that changed
 
 A session's first record and its last go out at once, those between every `save_interval_s`. While the
 database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
-What the database refused is also kept in files (spool.py), for the server that starts after this one.
+What the database refused is also kept in the spool, for the server that starts after this one.
 """
 
 import asyncio
@@ -12,24 +12,26 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
-from rtc_server.store.progress import overtaken
-from rtc_server.store.spool import Spool
-from rtc_server.store.spooler import Spooler
-from rtc_server.store.sql import StoredState, write_records
+from rtc_server.record import FocusRecord
+from rtc_server.store.row_choice import PlatformRows
+from rtc_server.store.spool.spool import Spool
+from rtc_server.store.spool.spooler import Spooler
+from rtc_server.store.sql import StoredState
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.unsaved_session import UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
-_SESSIONS_IN_ONE_TRANSACTION = 256
-"""So that what waited through a long outage goes in pieces, each well within the deadline."""
+_SESSIONS_IN_ONE_TRANSACTION = 32
+"""A row that somebody else has locked holds up no more than these; building the statements takes about 5 ms."""
+_WRITES_AT_ONCE = 4
+"""Within the engine's pool of five connections."""
 
 
 def retry_delay_s(failures: int) -> float:
@@ -46,54 +48,64 @@ class FocusWriter:
         spool: Spool,
         save_interval_s: float,
         *,
+        rows: PlatformRows,
         write_timeout_s: float = 15.0,
         ended_kept: int = 10_000,
     ) -> None:
-        """`ended_kept`: how many ended sessions may wait for a database that is away; then the oldest go."""
-        self._engine = engine
+        """`rows`: which rows of the platform's table the time goes to, one a day or one a session.
+
+        `ended_kept`: how many ended sessions may wait for the database; past that the oldest are dropped.
+        """
+        self._transactions = Transactions(engine, rows, write_timeout_s)
         self._spooler = Spooler(spool)
         self._save_interval_s = save_interval_s
-        self._write_timeout_s = write_timeout_s
         self._ended_kept = ended_kept
         self._entries: dict[str, UnsavedSession] = {}
         self._wake = asyncio.Event()
         self._failures = 0
-        """Rounds without a database since the last one with it."""
+        """How many rounds in a row found no database."""
         self._doubtful = False
         """A write has failed, and no round has succeeded since: what is put now may not be stored for long."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._retrying: asyncio.Task[None] | None = None
+        """Writes what was refused. It belongs to the task above."""
+
+    @property
+    def spool_fails(self) -> bool:
+        """What the database does not take now would be lost with the server."""
+        return self._spooler.failing
 
     async def start(self) -> None:
         """What a server before this one could not store is the first to be stored."""
         for record in await self._spooler.start():
             self._entries[record.focus_session_id] = UnsavedSession(record, recovered=True)
         if self._entries:
-            _log.info("what the database did not take before is stored now", extra={"sessions": len(self._entries)})
+            logger.info("storing what an earlier server could not store", extra={"sessions": len(self._entries)})
             self._wake.set()
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
     async def close(self, deadline_s: float = 10.0) -> None:
-        """Writes what is still to be written; what the database does not take within the deadline goes into files."""
+        """Writes what is still to be written; what the database does not take in time goes into the spool."""
         if self._task is None:
             return
         self._closing = True
         if self._doubtful:
-            self._keep_files(self._entries.values())  # before anybody loses patience
+            self._keep_in_spool(self._entries.values())  # the process may be killed while it waits
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 await self._task
         self._task = None
         for entry in self._entries.values():
-            entry.tell(StoreUnavailable("The server shuts down and could not store this session."))
-        self._keep_files(self._entries.values())
+            entry.tell(StoreUnavailable("The server was shut down before it could store this session."))
+        self._keep_in_spool(self._entries.values())
         lost = await self._spooler.close()
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
-            _log.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "in_no_file": lost})
+            logger.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
     def put(self, record: FocusRecord) -> None:
-        """Notes the newest state of its FocusSession. Never blocks, and never raises for the database's sake."""
+        """Notes the newest state of its FocusSession. Never blocks, and never raises because of the database."""
         entry = self._entries.get(record.focus_session_id)
         if entry is None:
             entry = self._entries[record.focus_session_id] = UnsavedSession(record)
@@ -103,7 +115,7 @@ class FocusWriter:
             entry.urgent = True
             self._drop_oldest_ended()
         if self._doubtful and (record.end_reason is not None or _now() >= entry.spool_due):
-            self._keep_files([entry])
+            self._keep_in_spool([entry])
         if entry.urgent and not self._failures:
             self._wake.set()
 
@@ -116,30 +128,40 @@ class FocusWriter:
         if entry is None or not entry.dirty:
             return
         if self._task is None or self._task.done():
-            raise StoreUnavailable("Nothing is stored now: the server is shutting down.")
+            raise StoreUnavailable("The server is shutting down and stores nothing more.")
         stored = asyncio.get_running_loop().create_future()
         entry.waiting.append(stored)
         entry.urgent = True
-        self._wake.set()
+        if not self._failures:  # a database that is away is tried at its own pace, however many ask
+            self._wake.set()
         await stored
 
     # -- the task
 
     async def _run(self) -> None:
         due = _now() + self._save_interval_s
-        while not (self._closing and self._all_done()):
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
-                    await self._wake.wait()
-            self._wake.clear()
-            everything = self._closing or self._failures > 0 or _now() >= due
-            batch = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
-            if not await self._flush(batch):
-                due = _now() + retry_delay_s(self._failures)
-            elif everything:
-                due = _now() + self._save_interval_s
-            if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
-                self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+        try:
+            while not (self._closing and self._all_done()):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await self._wake.wait()
+                self._wake.clear()
+                everything = self._closing or self._failures > 0 or _now() >= due
+                wanted = [entry for entry in self._entries.values() if entry.dirty and (everything or entry.urgent)]
+                batch = [entry for entry in wanted if not entry.refused]
+                self._retry_refused([entry for entry in wanted if entry.refused])
+                if not await self._flush(batch):
+                    due = _now() + retry_delay_s(self._failures)
+                elif everything:
+                    due = _now() + self._save_interval_s
+                if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
+                    self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+            if self._retrying is not None:
+                await self._retrying
+        finally:
+            if self._retrying is not None:
+                self._retrying.cancel()
+                await asyncio.wait([self._retrying])
 
     def _all_done(self) -> bool:
         return not any(entry.dirty and not entry.refused for entry in self._entries.values())
@@ -148,42 +170,60 @@ class FocusWriter:
         """Writes the batch, as few transactions as may be. False when there is no database to write to."""
         for entry in batch:
             entry.urgent = False
-        together = [entry for entry in batch if not entry.refused]
-        alone = [entry for entry in batch if entry.refused]
+        if not batch and self._failures and not await self._transactions.database_answers():
+            return self._failed(batch, TimeoutError())
+        # In the order in which days are locked, so that two servers seldom wait for each other in a circle.
+        together = sorted(batch, key=lambda entry: entry.lock_order)
+        alone: list[UnsavedSession] = []
         for start in range(0, len(together), _SESSIONS_IN_ONE_TRANSACTION):
             some = together[start : start + _SESSIONS_IN_ONE_TRANSACTION]
             error = await self._write(some)
             if error is not None:
-                if not await self._database_answers():
+                self._doubtful = True
+                if not await self._transactions.database_answers():
                     return self._failed(batch, error)
-                # One record that it does not take must not hold up the others.
+                # One record that it does not take must not hold up the others: they come when all others are done.
                 alone += some
-        for entry in alone:
-            error = await self._write([entry])
-            if error is not None and not await self._database_answers():
+        for entry, error in zip(alone, await self._write_each(alone), strict=True):
+            if error is not None and not await self._transactions.database_answers():
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
         if self._failures:
-            _log.info("the database is back", extra={"attempts": self._failures})
+            logger.info("the database answers again", extra={"attempts": self._failures})
             self._failures = 0
         self._doubtful = False
         return True
 
+    def _retry_refused(self, entries: Sequence[UnsavedSession]) -> None:
+        """Beside the others, who do not wait for it: a row that somebody has locked costs seconds at each try."""
+        if entries and not self._failures and (self._retrying is None or self._retrying.done()):
+            self._retrying = asyncio.create_task(self._write_one_by_one(entries), name="focus-writer-refused")
+
+    async def _write_one_by_one(self, entries: Sequence[UnsavedSession]) -> None:
+        for entry in entries:
+            entry.urgent = False
+            self._note_refusal(entry, await self._write([entry]))
+        if any(entry.urgent and entry.dirty for entry in entries):
+            self._wake.set()
+
+    async def _write_each(self, entries: Sequence[UnsavedSession]) -> list[Exception | None]:
+        """Each in a transaction of its own, a few at once: one that waits for a lock lets the others pass."""
+        at_once = asyncio.Semaphore(_WRITES_AT_ONCE)
+
+        async def write(entry: UnsavedSession) -> Exception | None:
+            async with at_once:
+                return await self._write([entry])
+
+        return await asyncio.gather(*map(write, entries))
+
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
-        if not entries:
-            return None
         records = [entry.record for entry in entries]
-        known = {entry.record.focus_session_id: entry.stored for entry in entries if entry.stored is not None}
         try:
-            async with asyncio.timeout(self._write_timeout_s), self._engine.begin() as connection:
-                newer = await overtaken(connection, [entry.record for entry in entries if entry.recovered])
-                wanted = [record for record in records if record.focus_session_id not in newer]
-                stored = await write_records(connection, wanted, known)
+            stored = await self._transactions.write(entries)
         except Exception as error:  # whatever it is, the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # the commit may have arrived or not: look it up next time
-            self._doubtful = True
-            self._keep_files(entries)
+            self._keep_in_spool(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
             self._note_stored(entry, record, stored.get(record.focus_session_id))
@@ -196,42 +236,40 @@ class FocusWriter:
             return
         entry.dirty = entry.refused = False
         entry.tell(None)
-        self._spooler.drop(record.focus_session_id)
+        self._spooler.drop(record)
         if record.end_reason is not None or entry.recovered:
             self._entries.pop(record.focus_session_id, None)
 
     def _note_refusal(self, entry: UnsavedSession, error: Exception | None) -> None:
         if error is not None and not entry.refused:
-            _log.error(
+            logger.error(
                 "the database refuses a session; it is tried again by itself",
                 extra={"focus_session_id": entry.record.focus_session_id, "cause": root_cause(error)},
             )
         entry.refused = error is not None
         if error is not None:
-            entry.urgent = False  # who asked meanwhile has the answer too
-            entry.tell(StoreUnavailable("The database does not take this session."))
+            entry.urgent = False  # who began to wait meanwhile is told too
+            entry.tell(
+                StoreUnavailable("The database refuses this session. It is kept and tried again; see the server's log.")
+            )
 
     def _failed(self, batch: Collection[UnsavedSession], error: Exception) -> bool:
         self._failures += 1
         if self._failures == 1:
-            _log.warning(
-                "the database is away; what is measured is kept and written later", extra={"cause": root_cause(error)}
+            logger.warning(
+                "the database does not answer; what is measured is kept and written later",
+                extra={"cause": root_cause(error)},
             )
-        self._keep_files(batch)
-        for entry in batch:
-            if entry.dirty:
-                entry.tell(StoreUnavailable("The database does not answer now; what was measured is kept."))
+        self._keep_in_spool(batch)
+        asked = set(batch)
+        for entry in self._entries.values():
+            if entry.dirty and (entry in asked or entry.refused):
+                entry.tell(
+                    StoreUnavailable("The database does not answer. What was measured is kept and stored later.")
+                )
         return False
 
-    async def _database_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(self._write_timeout_s), self._engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except Exception:  # any failure is the answer
-            return False
-        return True
-
-    def _keep_files(self, entries: Iterable[UnsavedSession]) -> None:
+    def _keep_in_spool(self, entries: Iterable[UnsavedSession]) -> None:
         for entry in entries:
             if entry.dirty:
                 self._spooler.keep(entry.record)
@@ -243,10 +281,10 @@ class FocusWriter:
         ended = [key for key, entry in self._entries.items() if entry.record.end_reason is not None]
         for focus_session_id in ended[: len(ended) - self._ended_kept]:
             entry = self._entries.pop(focus_session_id)
-            self._spooler.drop(focus_session_id)
-            entry.tell(StoreUnavailable("Too many sessions wait for the database; this one was given up."))
-            _log.error(
-                "a session is lost: too many wait for the database", extra={"focus_session_id": focus_session_id}
+            self._spooler.drop(entry.record)
+            entry.tell(StoreUnavailable("Too many sessions waited for the database: this one was dropped."))
+            logger.error(
+                "a session is lost: too many waited for the database", extra={"focus_session_id": focus_session_id}
             )
 
 

@@ -35,5 +35,8 @@ def test_what_is_never_imported_is_left_out(name: str) -> None:
     assert not NEVER_IMPORTED & _requirements(name).keys()
 
 
-def test_the_runtime_holds_nothing_of_the_tests() -> None:
-    assert not {"scipy", "pytest", "playwright", "scikit-image"} & _requirements("requirements.lock").keys()
+def test_the_runtime_holds_nothing_of_the_tests_and_nothing_to_plot_with() -> None:
+    assert (
+        not {"matplotlib", "pillow", "scipy", "pytest", "playwright", "scikit-image"}
+        & _requirements("requirements.lock").keys()
+    )

@@ -6,9 +6,9 @@ import pytest
 
 from bench.labels import Label
 from bench.scoring import balanced_accuracy, score
-from rtc_server.analysis.analysis import Analysis, analyse
 from rtc_server.focus.policy import READING
 from rtc_server.focus.state import FocusState
+from rtc_server.offline.analysis import Analysis, analyse
 from tests.focus.meshes import CLEAR, LEFT, SCREEN, acted
 
 LABELS = [Label(0, 5, "focused"), Label(5, 5.2, "uncertain"), Label(5.2, 8, "away_left"), Label(8, 12, "focused")]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bench import hour
-from rtc_server.analysis.observation_file import written
 from rtc_server.focus.measurement import measure
+from rtc_server.offline.observation_file import written
 from tests.focus.meshes import SCREEN, acted
 
 FRAMES = list(acted((3, SCREEN)))

@@ -10,10 +10,10 @@ from bench.accuracy_page import page
 from bench.constants import constants, moved
 from bench.labels import Label, Subject, read_subjects
 from bench.leave_one_out import LabelledClip, leave_one_out, sensitivity
-from rtc_server.analysis.analysis import analyse
-from rtc_server.analysis.observation_file import written
 from rtc_server.focus import judgement
 from rtc_server.focus.policy import READING
+from rtc_server.offline.analysis import analyse
+from rtc_server.offline.observation_file import written
 from tests.focus.meshes import CLOSED, SCREEN, acted
 
 ASIDE = replace(SCREEN, gaze_yaw=14.5)

@@ -12,7 +12,7 @@ from rtc_server.commands import database, erase
 from rtc_server.errors import StoreUnavailable
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_store
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 from tests.store.records import record, span
 
@@ -30,7 +30,7 @@ def run(command: ModuleType, url: str, spool: Path, *arguments: str) -> int:
 
 async def store_one_session(url: str, spool: Path) -> None:
     engine = await open_store(url)
-    writer = FocusWriter(engine, Spool(spool), save_interval_s=60)
+    writer = FocusWriter(engine, Spool(spool), save_interval_s=60, rows="day")
     await writer.start()
     writer.put(record(None, span(0, 1), span(1, 2), end_reason="stopped"))
     await writer.close()
@@ -59,10 +59,9 @@ def test_erase_says_what_is_gone(sqlite_url: str, spool: Path, capsys: pytest.Ca
 
 
 def test_erase_says_what_it_cannot_search(sqlite_url: str, spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_folder = spool / "run-of-a-server-that-is-gone"
-    run_folder.mkdir(parents=True)
-    (run_folder / "half.json").write_text('{"version": 1')
-    Spool(spool).recover()
+    spool.mkdir()
+    (spool / "spool.sqlite3").write_bytes(b"damaged" * 100)
+    assert Spool(spool).recover() == []
     assert run(erase, sqlite_url, spool, "--user", "7") == 0
     assert f"1 files in {spool}/unreadable cannot be read and may be of this user" in capsys.readouterr().out
 

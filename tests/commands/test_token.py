@@ -10,7 +10,7 @@ from rtc_server.commands import token
 from rtc_server.errors import SettingsError
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from rtc_server.signalling.auth import token_verifier
+from rtc_server.web.access.auth import token_verifier
 
 SECRET = "a secret of the tests, 32 bytes or more"
 

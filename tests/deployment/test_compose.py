@@ -4,12 +4,14 @@ import re
 import stat
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from rtc_server.commands import turn_config
 from rtc_server.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -135,14 +137,35 @@ def test_the_relay_and_the_server_use_different_udp_ports(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     read = Settings(_env_file=None)
     assert read.udp_ports is not None
-    assert read.udp_ports.last < read.turn_relay_ports.first
+    assert read.udp_ports.last < relay_options().relay_ports.first
+
+
+def relay_options() -> Namespace:
+    parser = ArgumentParser()
+    turn_config.add_arguments(parser)
+    return parser.parse_args(SERVICES["relay-config"]["command"][1:])
+
+
+def test_the_relay_of_the_example_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in example_settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RTC_TURN_SECRET", "0123456789abcdef" * 4)
+    written = turn_config.render(turn_config.relay_of(Settings(_env_file=None), relay_options()))
+    assert "cert=/certificates/fullchain.pem" in written
+
+
+def test_by_default_a_school_behind_one_address_may_fill_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Settings(_env_file=None)
+    assert read.max_sessions_per_address is None
+    monkeypatch.setenv("RTC_MAX_SESSIONS", "256")
+    assert Settings(_env_file=None).offers_per_minute >= 256, "all of them connect again after a restart"
 
 
 def test_by_hand_a_command_gets_the_same_settings_and_secrets(tmp_path: Path) -> None:
     subprocess.run(["sh", ROOT / "deploy/make-secrets.sh", tmp_path / "secrets"], check=True)
     command = (
         f"env $(grep -v '^#' {ROOT}/deploy/rtc-server.env.example) CREDENTIALS_DIRECTORY=secrets "
-        f"{sys.executable} -m rtc_server turn-config --output turnserver.conf"
+        f"{sys.executable} -m rtc_server turn-config --output turnserver.conf --certificate a.pem --private-key b.pem"
     )
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
     secret = (tmp_path / "secrets/rtc_turn_secret").read_text().strip()

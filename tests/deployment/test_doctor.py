@@ -10,7 +10,7 @@ import pytest
 from rtc_server.commands import check
 from rtc_server.commands.check import Finding
 from rtc_server.settings import Settings
-from rtc_server.store.spool import Spool, spooled_files
+from rtc_server.store.spool.spool import Spool
 from tests.store.records import record
 from tests.turn.relay import SECRET, RunningRelay, loopback_relay, running
 
@@ -61,11 +61,12 @@ async def test_a_healthy_server_has_nothing_to_complain_of(healthy: dict[str, ob
         ({"jwks_url": "http://platform.example/keys"}, "tokens", "fail", "https"),
         ({"database_url": "oracle://somewhere/rows"}, "database", "fail", "no driver"),
         ({"database_url": "mysql+aiomysql://u:hush@127.0.0.1:9/rows"}, "database", "fail", "is it running"),
-        ({"host": "0.0.0.0"}, "door", "warn", "RTC_TLS_CERTIFICATE"),
-        ({"turn_urls": ""}, "relay", "warn", "stay out"),
+        ({"host": "0.0.0.0"}, "http", "warn", "RTC_TLS_CERTIFICATE"),
+        ({"turn_urls": ""}, "relay", "warn", "cannot connect"),
         ({"turn_secret": None}, "relay", "fail", "RTC_TURN_SECRET"),
         ({"turn_secret": GOOD_SECRET}, "relay", "fail", "is not RTC_TURN_SECRET"),
-        ({"public_ip": "10.0.0.5"}, "relay", "fail", "RTC_TURN_PEERS"),
+        ({"public_ip": "10.0.0.5"}, "relay", "fail", "turn-config --peer 10.0.0.5"),
+        ({"public_ip": ""}, "relay", "fail", "allow-loopback-peers"),
         ({"ice_addresses": "8.8.8.8"}, "stun", "warn", "set RTC_PUBLIC_IP"),
         ({"server_turn": True}, "udp", "ok", "relay alone"),
     ],
@@ -98,12 +99,12 @@ async def test_what_waits_for_the_database_is_counted(healthy: dict[str, object]
     left.close()
     found = (await findings(healthy))["spool"]
     assert (found.outcome, found.text[:7]) == ("warn", "2 sessi")
-    spooled_files(tmp_path / "spool")[0].write_bytes(b"")
-    Spool(tmp_path / "spool").recover()
+    (tmp_path / "spool/spool.sqlite3").write_bytes(b"damaged" * 100)
+    assert Spool(tmp_path / "spool").recover() == []
     found = (await findings(healthy))["spool"]
     assert found.outcome == "warn"
-    assert "1 sessions wait" in found.text
-    assert "1 files could not be read" in found.text
+    assert "0 sessions wait" in found.text
+    assert "cannot be read" in found.text
 
 
 async def test_a_spool_that_cannot_be_written_is_said(healthy: dict[str, object], tmp_path: Path) -> None:

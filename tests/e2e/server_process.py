@@ -1,6 +1,7 @@
 """The server as a process of its own, started as people start it."""
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -23,6 +24,8 @@ class ServerProcess:
         self._address: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read())
         self.port = 0
+        self.requests: list[str] = []
+        """Method and route of each that it has answered, from its log."""
 
     @property
     def url(self) -> str:
@@ -30,6 +33,9 @@ class ServerProcess:
 
     async def listening(self) -> None:
         self.port = await asyncio.wait_for(self._address, _START_WITHIN_S)
+
+    def send(self, which: signal.Signals) -> None:
+        self._process.send_signal(which)
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code."""
@@ -48,6 +54,9 @@ class ServerProcess:
         async for line in self._process.stdout:
             text = line.decode(errors="replace").rstrip()
             LOG.warning("server: %s", text)
+            if '"event": "request"' in text:
+                logged = json.loads(text)
+                self.requests.append(f"{logged['method']} {logged['route']}")
             found = _ADDRESS.search(text)
             if found and not self._address.done():
                 self._address.set_result(int(found[1]))

@@ -51,7 +51,7 @@ async def test_a_firewall_that_lets_nothing_through(open_page: OpenPage, sqlite_
         found = await outcomes(page)
         assert (found["turn-tcp"], found["turn-udp"], found["channel"]) == ("fail", "skip", "fail")
         await expect(page.locator("#turn-tcp")).to_contain_text("127.0.0.1:9 is out of reach")
-        await expect(page.locator("#verdict")).to_contain_text("firewall keeps lessons out")
+        await expect(page.locator("#verdict")).to_contain_text("firewall blocks lessons")
 
 
 async def test_without_a_permission_it_says_where_to_get_one(open_page: OpenPage, demo_server: DemoServer) -> None:

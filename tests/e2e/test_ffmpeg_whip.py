@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.e2e.server_process import running_server
 
 ROOT = Path(__file__).parents[2]

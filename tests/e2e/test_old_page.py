@@ -13,10 +13,11 @@ from playwright.async_api import Page
 
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.databases import PrivateMariaDb
 from tests.e2e.conftest import OpenPage, final_row
-from tests.e2e.server_process import running_server
+from tests.e2e.demo_page import REMEMBER_CONNECTIONS
+from tests.e2e.server_process import ServerProcess, running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -36,22 +37,18 @@ PAGE = """<!doctype html>
 <script src="{server}static/webcam-webrtc.js"></script>
 <script>
   const updates = [], connections = [], errors = [];
+  // What the page that is there says under the camera's picture.
+  let shown = "";
+  const show = (data) => {{
+    if (data.is_focused !== undefined) shown = data.is_focused ? "Currently Focused" : "Currently Unfocused";
+  }};
   const webcam = new WebcamWebRTC({{
     token: "{token}",
-    onTrackingUpdate: (data) => updates.push(data),
-    onConnectionChange: (connected) => connections.push(connected),
+    onTrackingUpdate: (data) => {{ updates.push(data); show(data); }},
+    onConnectionChange: (connected, state) => connections.push([connected, state]),
     onError: (error) => errors.push(error),
   }});
 </script>
-"""
-REMEMBER_CONNECTIONS = """
-  window.peers = [];
-  RTCPeerConnection = class extends RTCPeerConnection {
-    constructor(...configuration) {
-      super(...configuration);
-      peers.push(this);
-    }
-  };
 """
 
 
@@ -59,6 +56,7 @@ REMEMBER_CONNECTIONS = """
 class LessonPage:
     url: str
     database_url: str
+    server: ServerProcess
 
     def of(self, learner: Learner) -> str:
         """Its address, with the token that the platform would print into the page for this learner."""
@@ -85,7 +83,7 @@ async def lesson_page(mariadb_server: PrivateMariaDb) -> AsyncIterator[LessonPag
         settings = {"RTC_DATABASE_URL": database_url, "RTC_TOKEN_SECRET": SECRET, "RTC_CORS_ORIGINS": origin}
         async with running_server(**settings) as server:
             server_url = server.url
-            yield LessonPage(f"{origin}/lesson.php", database_url)
+            yield LessonPage(f"{origin}/lesson.php", database_url, server)
 
 
 async def _update(page: Page, condition: str, after: str = "") -> dict[str, Any]:
@@ -106,17 +104,54 @@ async def test_a_lesson_from_initialize_to_disconnect(open_page: OpenPage, lesso
         assert update["round_trip_ms"] > 0
         assert update["round_trip_is_estimate"] is False
 
-        await _update(page, "update.reason === 'paused'", after="webcam.pause()")
+        await page.evaluate("webcam.pause()")
         await _update(page, "update.is_focused", after="webcam.resume()")
-        assert await page.evaluate("[webcam.isTracking, connections.at(-1)]") == [True, True]
+        assert await page.evaluate("webcam.isTracking") is True
+        assert await page.evaluate("connections") == [[True, "live"]]
 
         await page.evaluate("webcam.disconnect()")
-        assert await page.evaluate("[webcam.isConnected, webcam.stream, connections.at(-1)]") == [False, None, False]
+        assert await page.evaluate("[webcam.isConnected, webcam.stream]") == [False, None]
+        assert await page.evaluate("connections") == [[True, "live"], [False, "stopped"]]
         assert await page.evaluate("errors") == []
 
     row = await final_row(lesson_page.database_url, "user_id", 7)
     assert (row["module_id"], row["section_id"]) == (3, 2)
     assert row["focused_time_seconds"] + row["unfocused_time_seconds"] == row["total_time_seconds"] >= 1
+
+
+async def test_a_click_on_the_next_section_makes_few_requests(open_page: OpenPage, lesson_page: LessonPage) -> None:
+    """The platform loads its page anew for each section. It was fourteen requests each time."""
+    async with open_page() as page:
+        for _visit in range(2):
+            before = len(lesson_page.server.requests)
+            await page.goto(lesson_page.of(Learner(user_id=14, module_id=3)))
+            assert await page.evaluate("webcam.initialize(14, 3)") is True
+            await _update(page, "update.round_trip_ms > 0")
+            asked = lesson_page.server.requests[before:]
+            await page.evaluate("webcam.disconnect()")
+        # Asked whether they have changed: the plain script, the client, and the worker that times frames.
+        assert asked.count("GET /static/{name}") == 3
+        assert {"GET /ice-servers", "POST /whip"} <= set(asked)
+        assert len(asked) <= 7
+
+
+async def test_what_is_not_known_accuses_nobody(open_page: OpenPage, lesson_page: LessonPage) -> None:
+    async with open_page() as page:
+        await page.goto(lesson_page.of(Learner(user_id=13, module_id=3)))
+        assert await page.evaluate("webcam.initialize(13, 3)") is True
+        await _update(page, "update.is_focused")
+        update = await _update(page, "update.reason === 'paused'", after="webcam.pause()")
+        assert "is_focused" not in update
+        assert (update["gaze_direction"], update["metrics"]["current_state"]) == ("unknown", "unknown")
+        assert await page.evaluate("shown") == "Currently Focused", "what was said last"
+        # A camera that gives no more pictures.
+        await page.evaluate("webcam.resume(); webcam.stream.getVideoTracks()[0].stop()")
+        update = await _update(page, "update.state === 'unknown' && update.reason !== 'paused'")
+        assert "is_focused" not in update
+        assert (update["gaze_direction"], update["metrics"]["current_state"]) == ("unknown", "unknown")
+        assert await page.evaluate("updates.some(({ gaze_direction }) => gaze_direction === 'error')") is False
+        await page.evaluate("webcam.disconnect()")
+    await final_row(lesson_page.database_url, "user_id", 13)
 
 
 async def test_a_lost_connection_is_made_again_and_the_times_go_on(
@@ -132,6 +167,7 @@ async def test_a_lost_connection_is_made_again_and_the_times_go_on(
         after = await _update(page, "update.is_focused")
         assert after["metrics"]["focused_time"] >= before["metrics"]["focused_time"]
         assert await page.evaluate("[peers.length, errors]") == [2, []]
+        assert await page.evaluate("connections") == [[True, "live"], [False, "reconnecting"], [True, "live"]]
         await page.evaluate("webcam.disconnect()")
     await final_row(lesson_page.database_url, "user_id", 11)
 
@@ -164,6 +200,7 @@ async def test_a_camera_that_is_denied(open_page: OpenPage, lesson_page: LessonP
         await page.goto(lesson_page.of(Learner(user_id=9, module_id=3)))
         assert await page.evaluate("webcam.initialize(9, 3)") is False
         assert await page.evaluate("errors.map(({ type }) => type)") == ["CAMERA_PERMISSION_DENIED"]
+        assert await page.evaluate("connections") == []
 
 
 async def test_a_token_of_nobody(open_page: OpenPage, lesson_page: LessonPage) -> None:
@@ -172,3 +209,4 @@ async def test_a_token_of_nobody(open_page: OpenPage, lesson_page: LessonPage) -
         assert await page.evaluate("webcam.initialize(10, 3)") is False
         assert await page.evaluate("errors.map(({ type }) => type)") == ["TOKEN_ERROR"]
         assert await page.evaluate("webcam.stream") is None
+        assert await page.evaluate("connections") == []

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.databases import PrivateMariaDb
 from tests.e2e.conftest import CHROMIUM, PATIENCE_MS, QUIET, DemoServer, final_row
 from tests.e2e.server_process import running_server
-from tests.turn.relay import LOOPBACK_PEERS, SECRET, RunningRelay, loopback_relay, running
+from tests.turn.relay import SECRET, RunningRelay, loopback_relay, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -59,7 +59,7 @@ REMOTE_CANDIDATE = """async () => {
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
     folder = tmp_path_factory.mktemp("relay")
     values = replace(loopback_relay(folder), peers=("127.0.0.1",))
-    with running(values, folder, LOOPBACK_PEERS) as started:
+    with running(values, folder) as started:
         yield started
 
 

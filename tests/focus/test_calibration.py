@@ -5,8 +5,17 @@ from dataclasses import replace
 import pytest
 
 from rtc_server.errors import CalibrationFailed
-from rtc_server.focus.calibration import TARGETS, Quality, fitted
-from rtc_server.focus.state import FocusState, Reason
+from rtc_server.focus.calibration import (
+    LONGEST_S,
+    MIN_SAMPLES,
+    SETTLE_S,
+    TARGETS,
+    Calibration,
+    Calibrator,
+    Quality,
+    fitted,
+)
+from rtc_server.focus.state import Angles, FocusState, Reason
 from rtc_server.focus.tracker import FocusTracker
 from tests.focus.meshes import SCREEN, Look, acted, seen
 
@@ -131,3 +140,32 @@ def test_eyes_that_are_not_seen_fail() -> None:
         tracker.finish_calibration()
     with pytest.raises(CalibrationFailed):
         tracker.finish_calibration()
+
+
+def test_dots_in_a_line_say_nothing_of_a_screen() -> None:
+    line = [(x, 0.5) for x in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    with pytest.raises(CalibrationFailed, match="spread"):
+        fitted(line, [on_screen(x, y) for x, y in line])
+
+
+def test_gaze_counts_once_the_eyes_have_arrived_and_while_they_may_still_be_there() -> None:
+    calibrator = Calibrator()
+    elsewhere = Angles(50.0, 50.0)
+    calibrator.add(elsewhere, 0.0)
+    for number, (x, y) in enumerate(TARGETS):
+        shown_s = 10.0 * (number + 1)
+        calibrator.look_at(x, y, shown_s)
+        for _ in range(2 * MIN_SAMPLES):
+            calibrator.add(elsewhere, shown_s + SETTLE_S - 0.01)
+            calibrator.add(elsewhere, shown_s + LONGEST_S + 0.01)
+        for number_seen in range(MIN_SAMPLES):
+            calibrator.add(Angles(*on_screen(x, y)), shown_s + (SETTLE_S + 0.01, LONGEST_S - 0.01)[number_seen % 2])
+    calibration = calibrator.finish()
+    assert calibration.error_deg == pytest.approx(0.0, abs=1e-6)
+    assert calibration.half_width_deg == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(("usual", "drift_deg"), [((1.0, -6.0), 0.0), ((4.0, -2.0), 5.0), ((-2.0, -10.0), 5.0)])
+def test_drift_is_the_distance_from_the_screens_centre(usual: tuple[float, float], drift_deg: float) -> None:
+    calibration = Calibration(Angles(1.0, -6.0), half_width_deg=20.0, half_height_deg=10.0, error_deg=1.0)
+    assert calibration.drift_deg(Angles(*usual)) == pytest.approx(drift_deg)

@@ -118,7 +118,7 @@ def test_a_flawed_picture_is_unknown_and_moves_nothing_else(quality: ImageQualit
         (Reason.LOOKING_LEFT, 1.95),
     ]
     totals = tracker.snapshot().totals
-    assert (totals.focus_sessions, totals.unfocus_sessions) == (1, 1)
+    assert (totals.focused_stretches, totals.unfocused_stretches) == (1, 1)
 
 
 def test_a_highlight_on_a_face_is_no_glare() -> None:
@@ -302,7 +302,7 @@ def test_live_totals_only_grow_and_always_add_up() -> None:
     tracker, before = FocusTracker(), Totals()
     for observation in acted((2, SCREEN), (0.2, CLOSED), (2, LEFT), (0.1, SCREEN), (2, LEFT), (2, ()), (1, SCREEN)):
         said: FocusSnapshot = tracker.observe(observation)
-        for name in ("focused_s", "unfocused_s", "unknown_s", "focus_sessions", "unfocus_sessions"):
+        for name in ("focused_s", "unfocused_s", "unknown_s", "focused_stretches", "unfocused_stretches"):
             assert getattr(said.totals, name) >= getattr(before, name)
         assert 0 <= said.confidence <= 1
         before = said.totals
@@ -321,3 +321,30 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 def test_a_policy_says_its_name_and_version() -> None:
     assert str(FocusTracker().policy) == "reading/2"
+
+
+def test_silence_before_the_first_frame_is_unknown_from_the_start() -> None:
+    tracker = FocusTracker()
+    tracker.silence(1.0)
+    said = tracker.silence(3.0)
+    assert (said.state, said.reason, said.totals.unknown_s) == (FocusState.UNKNOWN, Reason.NO_FRAMES, 3.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 3.0)]
+
+
+def test_silence_in_a_pause_is_the_pause() -> None:
+    tracker = FocusTracker()
+    tracker.observe(seen(0.0, SCREEN))
+    tracker.pause(1.0)
+    assert tracker.snapshot().reason is Reason.PAUSED
+    assert tracker.silence(4.0).reason is Reason.PAUSED
+    tracker.resume(6.0)
+    assert tracker.snapshot().reason is Reason.NO_FRAMES
+    tracker.silence(7.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 1.0), (Reason.PAUSED, 5.0), (Reason.NO_FRAMES, 1.0)]
+
+
+def test_a_pause_before_the_first_frame_is_the_pause() -> None:
+    tracker = FocusTracker()
+    tracker.pause(1.0)
+    tracker.resume(3.0)
+    assert story(tracker) == [(Reason.NO_FRAMES, 1.0), (Reason.PAUSED, 2.0)]

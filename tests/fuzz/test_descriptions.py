@@ -9,14 +9,14 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from rtc_server.errors import OfferMalformed, OfferUnacceptable
-from rtc_server.peer.aiortc_guard import Connection
-from rtc_server.peer.answer import write_answer
-from rtc_server.peer.ice_gathering import IceGathering
-from rtc_server.peer.offer import read_offer
-from rtc_server.peer.session_description import ice_credentials
+from rtc_server.sdp.answer import write_answer
+from rtc_server.sdp.offer import read_offer
+from rtc_server.sdp.session_description import ice_credentials
+from rtc_server.transport import Connection
+from rtc_server.transport.ice_gathering import IceGathering
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
-from tests.peer.offers import offer
+from tests.sdp.offers import offer
 
 OFFERS = [*corpus("*.sdp"), offer()]
 FRAGMENTS = [*corpus("*.sdpfrag"), *OFFERS]
@@ -44,7 +44,7 @@ async def _accept_and_close(sdp: str, sanitised: str) -> None:
     try:
         async with asyncio.timeout(10):
             answer = await connection.accept(sanitised)
-            assert "a=candidate" in write_answer(read_offer(sdp), answer)
+            assert "a=candidate" in write_answer(read_offer(sdp), answer, 300)
     finally:
         await connection.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}

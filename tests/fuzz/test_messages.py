@@ -8,17 +8,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from aiortc import RTCDataChannel, RTCSctpTransport
 from aiortc.rtcdtlstransport import State
 from aiortc.rtcsctptransport import crc32c
 from hypothesis import strategies as st
 
-from rtc_server.peer.aiortc_guard import usual_packets
-from rtc_server.peer.aiortc_guard.data_guard import MAX_CHANNELS, MAX_MISORDERED, MAX_STREAMS, guard_data
-from rtc_server.peer.aiortc_guard.usual_packets import acknowledge
-from rtc_server.peer.messages import MAX_MESSAGE_BYTES, ClientMessage
-from rtc_server.peer.metrics_channel import MetricsChannel
+from rtc_server.channel.data_channels import MetricsChannel
+from rtc_server.channel.messages import MAX_MESSAGE_BYTES, ClientMessage
+from rtc_server.transport.data_guard import MAX_CHANNELS, MAX_MISORDERED, MAX_STREAMS, guard_data
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 
@@ -133,9 +130,7 @@ class Wire:
     corpus=[OTHER_CHUNKS, [PARAMETER_WITHOUT_LENGTH]],
 )
 def test_data_in_any_order_and_shape_is_survived(chunks: list[bytes]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(usual_packets, "seal", lambda _, packet: packet)
-        asyncio.run(_associated(chunks))
+    asyncio.run(_associated(chunks))
 
 
 async def _associated(chunks: list[bytes]) -> None:
@@ -158,8 +153,7 @@ async def _associated(chunks: list[bytes]) -> None:
         header = struct.pack("!HHL", 5000, 5000, 0 if chunk[:1] == b"\x01" else TAG)
         checksum = struct.pack("<L", crc32c(header + bytes(4) + chunk))
         packet = header + checksum + chunk
-        if not acknowledge(sctp, packet):
-            await sctp._handle_data(packet)
+        await sctp._handle_data(packet)
         metrics.update("{}")
     assert len(sctp._data_channels) <= MAX_CHANNELS + 1
     assert len(sctp._inbound_streams) <= MAX_STREAMS + 1

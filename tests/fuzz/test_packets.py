@@ -10,12 +10,12 @@ from aioice import Connection, stun
 from aiortc.rtp import RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 from hypothesis import strategies as st
 
-from rtc_server.media.frame import Codec
-from rtc_server.peer.aiortc_guard.datagram_gate import MAX_REMOTE_CANDIDATES, DatagramGate
-from rtc_server.peer.ice_gathering import IceGathering, gather_with
-from rtc_server.peer.media_clock import MediaClock
-from rtc_server.peer.media_receiver import MediaReceiver
-from rtc_server.peer.rtp import PayloadMalformed, parse_payload
+from rtc_server.frame import Codec
+from rtc_server.rtp.media_clock import MediaClock
+from rtc_server.rtp.packet import PayloadMalformed, parse_payload
+from rtc_server.rtp.receiver import MediaReceiver
+from rtc_server.transport.datagram_gate import MAX_REMOTE_CANDIDATES, DatagramGate
+from rtc_server.transport.ice_gathering import IceGathering, gather_with
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 
@@ -75,11 +75,11 @@ def sent_packet(draw: st.DrawFn) -> bytes:
 )
 def test_rtp_in_any_order_and_shape_is_survived(codec: Codec, packets: list[bytes], steps: list[float]) -> None:
     sent: list[bytes] = []
-    receiver = MediaReceiver(codec, 96, MediaClock(), sent.append)
+    receiver = MediaReceiver(codec, 96, MediaClock().connection(), sent.append, ssrc=1)
     for packet, now in zip(packets, itertools.accumulate(steps), strict=False):
         receiver.rtp(packet, now)
         receiver.advance(now)
-    receiver.report(100.0)
+    receiver.report(100.0, 300)
     for answer in sent:
         RtcpPacket.parse(answer)
     assert len(sent) <= 4 * len(packets) + 4
@@ -100,11 +100,11 @@ RTCP = [
 
 @fuzzed(st.lists(damaged_bytes([*RTCP, b"".join(RTCP)]), max_size=10), corpus=[RTCP])
 def test_rtcp_is_survived(packets: list[bytes]) -> None:
-    receiver = MediaReceiver("vp8", 96, MediaClock(), lambda packet: None)
+    receiver = MediaReceiver("vp8", 96, MediaClock().connection(), lambda packet: None, ssrc=1)
     receiver.rtp(struct.pack("!BBHLL", 0x80, 96, 7, 9000, SSRC) + VP8_KEYFRAME, 0.0)
     for packet in packets:
         receiver.rtcp(packet, 1.0)
-        receiver.report(1.0)
+        receiver.report(1.0, 300)
 
 
 UFRAG, PASSWORD = "oUrs", "aPasswordThatOnlyTheClientKnows"

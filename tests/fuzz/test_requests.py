@@ -9,18 +9,20 @@ import pytest
 from aiohttp.test_utils import TestServer
 from hypothesis import strategies as st
 
+from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.learner import Grant
-from rtc_server.peer.analysis_pool import AnalysisPool
-from rtc_server.peer.ice_gathering import IceGathering
 from rtc_server.peer.peer import Peer, PeerServices
 from rtc_server.peer.registry import PeerRegistry
+from rtc_server.record import EndReason
+from rtc_server.transport.ice_gathering import IceGathering
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import corpus, damaged_text
-from tests.peer.conftest import Analysers, Records
-from tests.peer.offers import offer
-from tests.signalling.doors import LEARNER, Server, bearer, signalling_application
+from tests.peer.stand_ins import Analysers, Records
+from tests.sdp.offers import offer
+from tests.web.endpoints import LEARNER, Server, bearer, signalling_application
 
 ANSWER_WITHIN_S = 5.0
+MANY = 1_000_000
 BODY_WITHIN_S = 0.05
 """Some never come."""
 TOKEN = bearer(ttl_s=24 * 3600)["Authorization"].removeprefix("Bearer ")
@@ -94,7 +96,7 @@ def request(draw: st.DrawFn, methods: Sequence[str], targets: Sequence[str], med
 
 @dataclass
 class House:
-    """The doors, with a registry of real peers behind them, on a loop of its own."""
+    """The endpoints, with a registry of real peers behind them, on a loop of its own."""
 
     runner: asyncio.Runner
     registry: PeerRegistry
@@ -129,7 +131,7 @@ class House:
 
         async def end_all() -> None:
             for peer_id in list(self.registry._peers):
-                await self.registry.close_peer(peer_id, "stopped")
+                await self.registry.close_peer(peer_id, EndReason.STOPPED)
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 while self.registry._tasks:
                     await asyncio.wait(self.registry._tasks)
@@ -147,7 +149,9 @@ def house() -> Iterator[House]:
         gathering = IceGathering(addresses=(ip_address("127.0.0.1"),))
         services = PeerServices(make_analyser=Analysers(), recorder=Records(), pool=pool, gathering=gathering)
         registry = PeerRegistry(services, max_peers=8, resume_window_s=0.0)
-        application = signalling_application(registry, offers_per_minute=1_000_000, body_timeout=BODY_WITHIN_S)
+        application = signalling_application(
+            registry, offers_per_minute=MANY, offers_per_minute_per_user=MANY, body_timeout=BODY_WITHIN_S
+        )
         server = Server(application, header_timeout=ANSWER_WITHIN_S)
         await server.start_server()
         return registry, pool, server

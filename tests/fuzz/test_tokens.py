@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtc_server.errors import NotAllowed, TokenExpired, TokenInvalid, TokenMissing
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token, token_verifier
+from rtc_server.web.access.auth import mint_token, token_verifier
 from tests.fuzz.doors import fuzzed
 from tests.fuzz.mutation import damaged_bytes
 

@@ -27,7 +27,10 @@ NICENESS = 15
 """Beside the honest learners on the same core, who come first."""
 GARBAGE = ["", "hello", "v=0\r\n" + "a=x\r\n" * 5000, "v=0\r\nm=video 9 X 96\r\n", "\x00" * 30_000]
 
-PARTS = ("datagrams", "requests", "slow", "garbage", "offers", "channel", "ssrcs", "jumps", "trickle", "frames")
+PARTS = (
+    *("datagrams", "requests", "slow", "garbage", "offers", "channel", "ssrcs", "jumps", "trickle", "frames"),
+    *("heartbeats", "records", "pauses", "reads"),
+)
 
 
 def everything(
@@ -53,6 +56,10 @@ def everything(
         "jumps": rogue(rogues.jumps(400), 904),
         "trickle": rogue(rogues.trickle(20), 905),
         "frames": rogues.too_many_frames(url, secret, 906, clip, 8.0, seconds),
+        "heartbeats": rogue(rogues.heartbeats(95), 908),
+        "records": rogue(rogues.bundled_records(95), 909),
+        "pauses": rogue(rogues.pauses(5), 910),
+        "reads": rogue(rogues.reads(40), 911),
     }
 
 

@@ -1,23 +1,26 @@
 """Learners whose tokens are good and whose manners are not."""
 
 import asyncio
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from urllib.parse import urljoin
 
 import aiohttp
 import pylibsrtp
 from aiortc import RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
 from aiortc.rtp import RtpPacket
+from google_crc32c import value as crc32c
 
 from rtc_server.learner import Learner
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip
 from rtc_server.publisher.published_learner import PublishedLearner
 from rtc_server.publisher.whip_client import ServerRefused, WhipResource, delete, post_offer
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.hostile.strangers import FRAGMENT
 from tests.peer.learner_client import Camera, LearnerClient
 
@@ -25,6 +28,10 @@ TICK_S = 0.02
 CONNECT_WITHIN_S = 10.0
 AGAIN_AFTER_S = 1.0
 
+HEARTBEATS_A_PACKET = 290
+"""Of four bytes each, with DTLS around them still one datagram."""
+RECORDS_A_DATAGRAM = 36
+"""Of one byte each, 37 with their headers and tags."""
 PAYLOAD = b"\x90\x80\x01\x00x"
 """A VP8 payload that begins a keyframe, and is none."""
 
@@ -168,6 +175,78 @@ def trickle(per_second: int) -> Mischief:
             async with rogue.http.patch(rogue.resource.url, data=body, headers=headers) as response:
                 rogue.done[f"trickle {response.status}"] += 1
             await asyncio.sleep(1 / per_second)
+
+    return send
+
+
+def heartbeats(per_second: int) -> Mischief:
+    """SCTP packets that are full of HEARTBEAT chunks (RFC 9260, 3.3.5), each of which asks for an answer."""
+    heartbeat = struct.pack("!BBH", 4, 0, 4)
+
+    async def send(rogue: Rogue) -> None:
+        sctp = rogue.client.pc.sctp
+        assert sctp is not None
+        header = struct.pack("!HHL", sctp._local_port, sctp._remote_port, sctp._remote_verification_tag)
+        packet = header + bytes(4) + heartbeat * HEARTBEATS_A_PACKET
+        packet = header + struct.pack("<L", crc32c(packet)) + packet[12:]
+        while rogue.in_the_room:
+            for _ in range(max(1, round(per_second * TICK_S))):
+                await sctp.transport._send_data(packet)
+                rogue.done["heartbeats"] += HEARTBEATS_A_PACKET
+            await asyncio.sleep(TICK_S)
+
+    return send
+
+
+def bundled_records(per_second: int) -> Mischief:
+    """Datagrams of as many DTLS records as fit (RFC 9147, 4.3), each with one byte that is no SCTP."""
+
+    async def send(rogue: Rogue) -> None:
+        assert rogue.client.pc.sctp is not None
+        dtls = rogue.client.pc.sctp.transport
+        while rogue.in_the_room:
+            for _ in range(max(1, round(per_second * TICK_S))):
+                for _ in range(RECORDS_A_DATAGRAM):
+                    dtls._ssl.send(b"x")
+                await dtls.transport._send(dtls._ssl.bio_read(1500))
+                rogue.done["records"] += RECORDS_A_DATAGRAM
+            await asyncio.sleep(TICK_S)
+
+    return send
+
+
+def pauses(per_second: float) -> Mischief:
+    """A pause and its end as often as messages are heard: each makes a span."""
+
+    async def send(rogue: Rogue) -> None:
+        control = rogue.client.control
+        assert control is not None
+        while rogue.in_the_room:
+            for message in ('{"type": "pause"}', '{"type": "resume"}'):
+                if control.readyState == "open":
+                    control.send(message)
+                    rogue.done["pauses and resumes"] += 1
+                await asyncio.sleep(1 / per_second)
+
+    return send
+
+
+def reads(at_once: int) -> Mischief:
+    """Its own stored session, asked for again and again by so many requests at once."""
+
+    async def read(rogue: Rogue, url: str) -> None:
+        headers = {"Authorization": f"Bearer {rogue.token}"}
+        while rogue.in_the_room:
+            async with rogue.http.get(url, headers=headers) as response:
+                await response.read()
+                rogue.done[f"read {response.status}"] += 1
+                if response.status == 429:
+                    await asyncio.sleep(TICK_S)
+
+    async def send(rogue: Rogue) -> None:
+        session_id = (await rogue.client.told("tracking_started"))["focus_session_id"]
+        url = urljoin(rogue.resource.url, f"/focus-sessions/{session_id}")
+        await asyncio.gather(*(read(rogue, url) for _ in range(at_once)))
 
     return send
 

@@ -14,8 +14,8 @@ from itertools import cycle
 import aiohttp
 
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token
-from tests.peer.offers import offer
+from rtc_server.web.access.auth import mint_token
+from tests.sdp.offers import offer
 
 Address = tuple[str, int]
 

@@ -9,7 +9,7 @@ import skimage.data
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from rtc_server.media.frame import Codec, EncodedFrame
+from rtc_server.frame import Codec, EncodedFrame
 
 Rgb = NDArray[np.uint8]
 
@@ -80,4 +80,4 @@ def _encoded(
             encoder.height, encoder.width = frame.height, frame.width
         frame.pts = index
         for packet in encoder.encode(frame):
-            yield EncodedFrame(bytes(packet), codec, packet.is_keyframe, index * 90_000 // fps, index / fps, 0.0)
+            yield EncodedFrame(bytes(packet), packet.is_keyframe, index * 90_000 // fps, index / fps, 0.0)

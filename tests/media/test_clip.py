@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rtc_server.errors import ClipUnreadable
+from rtc_server.frame import EncodedFrame
 from rtc_server.media.clip import Clip, observe_clip
-from rtc_server.media.frame import EncodedFrame
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from tests.media.pictures import Rgb, people, yuv
 
@@ -97,7 +97,7 @@ def test_a_clip_shows_what_the_same_bytes_show_live(tmp_path, pool):
     path = write(tmp_path / "clip.mkv", SITTING, every(67))
     with av.open(str(path)) as container:
         frames = [
-            EncodedFrame(bytes(packet), "vp8", packet.is_keyframe, 0, packet.pts / 1000, 0.0)
+            EncodedFrame(bytes(packet), packet.is_keyframe, 0, packet.pts / 1000, 0.0)
             for packet in container.demux(video=0)
             if packet.size
         ]

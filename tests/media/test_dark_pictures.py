@@ -10,7 +10,7 @@ import pytest
 
 from rtc_server.focus.state import FocusState, Reason
 from rtc_server.focus.tracker import FocusTracker
-from rtc_server.media.frame import Codec
+from rtc_server.frame import Codec
 from rtc_server.media.frame_analyser import FrameAnalyser
 from rtc_server.media.landmarker_pool import LandmarkerPool
 from tests.media.pictures import Rgb, in_light, people, room, sent

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from rtc_server.focus.observation import FaceObservation
-from rtc_server.media.frame import EncodedFrame
-from rtc_server.peer.media_allowance import MediaLimits
+from rtc_server.frame import EncodedFrame
+from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
+from rtc_server.transport.media_allowance import MediaLimits
 from tests.focus.meshes import LEFT, SCREEN, seen
-from tests.peer.conftest import Analyser, Analysers, MakeRegistry, Records, until
 from tests.peer.learner_client import Camera, grant, learner_client
+from tests.peer.stand_ins import Analyser, Analysers, MakeRegistry, Records, until
 
 
 @pytest.mark.parametrize(("codec", "name"), [("video/VP8", "vp8"), ("video/H264", "h264")])
@@ -177,7 +177,7 @@ async def test_analysers_that_keep_breaking_end_the_peer(make_registry: MakeRegi
 
 
 async def test_silence_is_unknown_and_then_the_end(make_registry: MakeRegistry, records: Records) -> None:
-    registry = make_registry(limits=Limits(silence_unknown_s=0.3, silence_s=1.7), resume_window_s=0.0)
+    registry = make_registry(deadlines=Deadlines(silence_unknown_s=0.3, silence_s=1.7), resume_window_s=0.0)
     async with learner_client() as client:
         await client.connect(registry)
         await client.told("tracking_update")
@@ -191,7 +191,7 @@ async def test_silence_is_unknown_and_then_the_end(make_registry: MakeRegistry, 
 
 
 async def test_who_never_connects_leaves_nothing(make_registry: MakeRegistry, records: Records) -> None:
-    registry = make_registry(limits=Limits(connect_s=0.1))
+    registry = make_registry(deadlines=Deadlines(connect_s=0.1))
     async with learner_client() as client:
         await client.pc.setLocalDescription(await client.pc.createOffer())
         await registry.connect(client.pc.localDescription.sdp, grant())
@@ -203,7 +203,7 @@ async def test_who_never_connects_leaves_nothing(make_registry: MakeRegistry, re
 async def test_who_sends_no_frame_is_given_up_and_leaves_no_row(make_registry: MakeRegistry, records: Records) -> None:
     camera = Camera()
     camera.running.clear()
-    registry = make_registry(limits=Limits(first_frame_s=0.1), resume_window_s=0.0)
+    registry = make_registry(deadlines=Deadlines(first_frame_s=0.1), resume_window_s=0.0)
     async with learner_client(camera) as client:
         await client.connect(registry)
         assert (await client.told("tracking_stopped"))["reason"] == "silence"
@@ -213,7 +213,7 @@ async def test_who_sends_no_frame_is_given_up_and_leaves_no_row(make_registry: M
 
 
 async def test_no_session_lasts_for_ever(make_registry: MakeRegistry, records: Records) -> None:
-    registry = make_registry(limits=Limits(max_age_s=1.0))
+    registry = make_registry(deadlines=Deadlines(max_age_s=1.0))
     async with learner_client() as client:
         await client.connect(registry)
         assert (await client.told("tracking_stopped"))["reason"] == "expired"

@@ -5,14 +5,16 @@ import itertools
 
 import pytest
 
+from rtc_server.channel.messages import Pause, Stop
 from rtc_server.errors import OfferMalformed, OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.focus.state import FocusState
-from rtc_server.peer.aiortc_guard import Connection
+from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.peer.vital_signs import Limits
-from tests.peer.conftest import MakeRegistry, Records, until
+from rtc_server.record import EndReason
+from rtc_server.transport import Connection
 from tests.peer.learner_client import grant, learner_client
-from tests.peer.offers import VIDEO, offer
+from tests.peer.stand_ins import MakeRegistry, Records, until
+from tests.sdp.offers import VIDEO, offer
 
 
 async def test_the_newest_peer_of_a_learner_wins(registry: PeerRegistry, records: Records) -> None:
@@ -98,7 +100,7 @@ async def test_a_session_that_is_too_old_does_not_go_on(registry: PeerRegistry) 
     async with learner_client() as first, learner_client() as second:
         answer = await first.connect(registry)
         session = (await first.told("tracking_started"))["focus_session_id"]
-        registry.peer(answer.peer_id).session._began -= Limits().max_age_s
+        registry.peer(answer.peer_id).session._began -= Deadlines().max_age_s
         await second.connect(registry, continues=session)
         assert not (await second.told("tracking_started"))["continued"]
 
@@ -184,11 +186,11 @@ async def test_a_peer_is_closed_by_its_name(registry: PeerRegistry, records: Rec
     async with learner_client() as client:
         answer = await client.connect(registry)
         await client.told("tracking_update")
-        await registry.close_peer(answer.peer_id, "stopped")
+        await registry.close_peer(answer.peer_id, EndReason.STOPPED)
         assert (await records.ended())[0].end_reason == "stopped"
         await until(lambda: len(registry) == 0, "it left")
         with pytest.raises(PeerUnknown):
-            await registry.close_peer(answer.peer_id, "stopped")
+            await registry.close_peer(answer.peer_id, EndReason.STOPPED)
 
 
 async def test_who_says_goodbye_while_being_lost_is_not_waited_for(registry: PeerRegistry, records: Records) -> None:
@@ -197,9 +199,55 @@ async def test_who_says_goodbye_while_being_lost_is_not_waited_for(registry: Pee
         session = (await client.told("tracking_started"))["focus_session_id"]
         await client.told("tracking_update")
         registry.peer(answer.peer_id).lost()
-        await registry.close_peer(answer.peer_id, "stopped")
+        await registry.close_peer(answer.peer_id, EndReason.STOPPED)
         (end,) = await records.ended()
         assert end.focus_session_id == session
+
+
+async def test_who_comes_back_and_stops_before_it_has_connected_is_ended(
+    registry: PeerRegistry, records: Records
+) -> None:
+    async with learner_client() as client:
+        answer = await client.connect(registry)
+        session = (await client.told("tracking_started"))["focus_session_id"]
+        await client.told("tracking_update")
+        registry.peer(answer.peer_id).lost()
+        await until(lambda: len(registry) == 0, "it was lost")
+    again = await registry.connect(offer(), grant(), continues=session)
+    await registry.close_peer(again.peer_id, EndReason.STOPPED)
+    assert [(end.focus_session_id, end.end_reason) for end in await records.ended()] == [(session, "stopped")]
+
+
+async def test_an_offer_that_is_answered_too_late_is_refused(
+    registry: PeerRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, answering, going_down = Connection.accept, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: Connection, sdp: str) -> str:
+        answering.set()
+        await going_down.wait()
+        return await accept(self, sdp)
+
+    monkeypatch.setattr(Connection, "accept", slowly)
+    connecting = asyncio.create_task(registry.connect(offer(), grant()))
+    await answering.wait()
+    await registry.close()
+    going_down.set()
+    with pytest.raises(ServerFull):
+        await connecting
+    assert len(registry) == 0
+
+
+async def test_an_older_peer_that_is_still_closing_says_nothing_for_the_newer_one(registry: PeerRegistry) -> None:
+    async with learner_client() as older, learner_client() as newer:
+        answer = await older.connect(registry)
+        session = (await older.told("tracking_started"))["focus_session_id"]
+        peer = registry.peer(answer.peer_id)
+        await newer.connect(registry, continues=session)
+        for message in (Pause(type="pause"), Stop(type="stop")):
+            peer._conversation._heard(message)
+        assert not peer.session.paused
+        assert peer.session.may_be_continued
 
 
 async def test_a_late_goodbye_leaves_alone_who_goes_on(registry: PeerRegistry, records: Records) -> None:
@@ -207,7 +255,7 @@ async def test_a_late_goodbye_leaves_alone_who_goes_on(registry: PeerRegistry, r
         answer = await older.connect(registry)
         session = (await older.told("tracking_started"))["focus_session_id"]
         await newer.connect(registry, continues=session)
-        await registry.close_peer(answer.peer_id, "stopped")
+        await registry.close_peer(answer.peer_id, EndReason.STOPPED)
         await until(lambda: len(registry) == 1, "the older left")
         assert (await newer.told("tracking_started"))["continued"]
         await newer.told("tracking_update")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token
+from rtc_server.web.access.auth import mint_token
 from tests.camera import write_y4m
 
 SECRET = "a secret of the tests, long enough for HS256"

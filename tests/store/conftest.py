@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.store.engine import open_store
-from rtc_server.store.spool import Spool
+from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 
 Keep = Callable[[AsyncEngine], AsyncEngine]
@@ -49,11 +49,14 @@ def spool_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def start_writer(keep: Keep, spool_folder: Path) -> AsyncIterator[StartWriter]:
-    """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once."""
+    """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once.
+
+    Each session has a row of its own, unless told otherwise.
+    """
     writers: list[FocusWriter] = []
 
     async def start(engine: AsyncEngine, save_interval_s: float = 60.0, **options: Any) -> FocusWriter:
-        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **options)
+        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **{"rows": "session", **options})
         writers.append(writer)
         await writer.start()
         return writer

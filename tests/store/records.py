@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 
 LEARNER = Learner(user_id=7, module_id=3, section_id=2)
 STARTED_AT = datetime(2026, 3, 29, 0, 59, 30, 123456, tzinfo=UTC)

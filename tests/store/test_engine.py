@@ -1,13 +1,18 @@
 """What is said when there is no database to be had: one sentence, what to do, and never the password."""
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.engine import open_store
+from rtc_server.store.engine import open_reads, open_store
 from tests.databases import PASSWORD, PrivateMariaDb, PrivatePostgreSql
 from tests.store.conftest import Keep, query
 
@@ -80,3 +85,52 @@ async def test_an_address_of_another_kind(url: str) -> None:
 async def test_the_folder_of_an_embedded_database_is_made(tmp_path: Path, keep: Keep) -> None:
     keep(await open_store(f"sqlite:///{tmp_path}/var/deep/rtc.sqlite3"))
     assert (tmp_path / "var/deep/rtc.sqlite3").exists()
+
+
+@asynccontextmanager
+async def over_tcp(unix_socket: Path) -> AsyncIterator[int]:
+    """A port of this machine that leads to a server's Unix socket."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+        await writer.wait_closed()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        back, forth = await asyncio.open_unix_connection(str(unix_socket))
+        await asyncio.gather(pass_on(reader, forth), pass_on(back, writer), return_exceptions=True)
+
+    serving: list[Any] = []
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        yield listener.sockets[0].getsockname()[1]
+        await asyncio.gather(*serving)
+
+
+async def test_a_connection_over_tcp_is_kept_alive(
+    server: PrivateMariaDb | PrivatePostgreSql,
+) -> None:
+    """The drivers have no public way to their sockets: this fails where their private ones change."""
+    name = server.new_database().partition("?")[0].rpartition("/")[2]
+    mysql = isinstance(server, PrivateMariaDb)
+    path = server.socket if mysql else server.folder / ".s.PGSQL.5432"
+    async with over_tcp(path) as port:
+        engine = await open_store(f"{'mysql' if mysql else 'postgresql'}://root@127.0.0.1:{port}/{name}")
+        try:
+            async with engine.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                transport = driver._writer.transport if mysql else driver._transport
+                own = transport.get_extra_info("socket")
+                assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        finally:
+            await engine.dispose()
+
+
+async def test_who_reads_waits_for_no_writer_and_no_writer_for_them(sqlite_url: str, keep: Keep) -> None:
+    writes, reads = keep(await open_store(sqlite_url, connect_timeout_s=0.2)), keep(open_reads(sqlite_url))
+    async with writes.begin() as writing:
+        await writing.execute(text("DELETE FROM rtc_focus_sessions"))
+        assert await query(reads, "SELECT count(*) FROM rtc_focus_sessions") == [(0,)]

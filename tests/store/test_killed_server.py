@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
-from rtc_server.signalling.auth import mint_token
+from rtc_server.record import FocusRecord
 from rtc_server.store.reader import FocusReader
-from rtc_server.store.spool import spooled_files
-from rtc_server.store.spool_file import read_spooled
+from rtc_server.store.spool.spool import waiting
+from rtc_server.web.access.auth import mint_token
 from tests.camera import write_y4m
 from tests.databases import PrivateMariaDb
 from tests.e2e.server_process import running_server
@@ -31,8 +30,8 @@ async def until(true: Callable[[], object]) -> None:
 
 
 def newest(spool: Path) -> FocusRecord | None:
-    files = [path for path in spooled_files(spool) if path.suffix == ".json"]
-    return read_spooled(files[0]) if files else None
+    records = waiting(spool)
+    return records[0] if records else None
 
 
 async def rows(engine: AsyncEngine) -> list[tuple[object, ...]]:
@@ -80,10 +79,10 @@ async def test_a_server_killed_in_an_outage_leaves_the_right_row_to_the_next(
     assert left.learner == LEARNER
 
     async with running_server(**settings):
-        await until(lambda: not spooled_files(spool))
+        await until(lambda: not waiting(spool))
         found = await FocusReader(engine).stored_session(left.focus_session_id)
     assert found is not None
     assert found.record == left
     ((_, user_id, total_time_s),) = await rows(engine)
-    assert (user_id, total_time_s) == (7, round(left.totals.focused_s) + round(left.totals.unfocused_s))
-    assert list(spool.iterdir()) == []
+    assert (user_id, total_time_s) == (7, round(left.totals.total_s))
+    assert waiting(spool) == []

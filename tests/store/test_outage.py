@@ -33,7 +33,7 @@ class Heard(logging.Handler):
         self.back = asyncio.Event()
 
     def emit(self, entry: logging.LogRecord) -> None:
-        if entry.getMessage() == "the database is back":
+        if entry.getMessage() == "the database answers again":
             self.back.set()
 
 
@@ -60,7 +60,7 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
 
     server.stop()
     writer.put(record(live.focus_session_id, span(0, 2)))
-    with pytest.raises(StoreUnavailable, match="what was measured is kept"):
+    with pytest.raises(StoreUnavailable, match="What was measured is kept"):
         await writer.settle(live.focus_session_id)
     newest = record(live.focus_session_id, span(0, 30), span(30, 31))
     last = record(ended.focus_session_id, span(0, 9), end_reason="stopped")
@@ -77,8 +77,8 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
         assert found.record == one
     assert await query(engine, "SELECT count(*) FROM eye_tracking_sessions") == [(3,)]
     assert [one.getMessage() for one in caplog.records if one.name == "rtc_server.store.writer"] == [
-        "the database is away; what is measured is kept and written later",
-        "the database is back",
+        "the database does not answer; what is measured is kept and written later",
+        "the database answers again",
     ]
 
 

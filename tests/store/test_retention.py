@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store import retention
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import Removed, erase, expire, keep_expiring

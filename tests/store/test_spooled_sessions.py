@@ -15,16 +15,17 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.record import FocusRecord
 from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import Removed, erase, expire, expire_spooled, keep_expiring
-from rtc_server.store.spool import Spool, spooled_files, unreadable_files
-from rtc_server.store.spool_file import read_spooled
-from rtc_server.store.spooler import Spooler
+from rtc_server.store.spool.connection import unreadable_files
+from rtc_server.store.spool.spool import Spool, remove_waiting, waiting
+from rtc_server.store.spool.spooler import Spooler
 from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
+from tests.store.full_disk import full_disk
 from tests.store.records import STARTED_AT, record, span
 
 Outage = Callable[[], AbstractContextManager[None]]
@@ -83,8 +84,7 @@ async def until(true: Callable[[], object]) -> None:
 
 def spooled(folder: Path) -> dict[str, FocusRecord]:
     """What would be recovered now, if the server were killed."""
-    records = [read_spooled(path) for path in spooled_files(folder) if path.suffix == ".json"]
-    return {one.focus_session_id: one for one in records}
+    return {one.focus_session_id: one for one in waiting(folder)}
 
 
 async def stored(engine: AsyncEngine, one: FocusRecord) -> FocusRecord | None:
@@ -122,7 +122,7 @@ async def test_what_is_measured_in_an_outage_survives_the_server(
     expected = {one.focus_session_id: one for one in (later, last, begun)}
     assert spooled(spool_folder) == expected
     said = [one for one in caplog.records if one.getMessage() == "shut down with sessions that are not stored"]
-    assert [(vars(one)["sessions"], vars(one)["in_no_file"]) for one in said] == [(3, 0)]
+    assert [(vars(one)["sessions"], vars(one)["lost"]) for one in said] == [(3, 0)]
 
     second = await start_writer(opened)
     for key in expected:
@@ -130,7 +130,7 @@ async def test_what_is_measured_in_an_outage_survives_the_server(
     assert [await stored(opened, one) for one in expected.values()] == list(expected.values())
     assert await query(opened, "SELECT count(*), sum(total_time_seconds) FROM eye_tracking_sessions") == [(3, 70)]
     await second.close()
-    assert list(spool_folder.iterdir()) == []
+    assert spooled(spool_folder) == {}
 
 
 async def test_what_comes_while_it_is_unclear_whether_the_database_is_there_is_kept_at_once(
@@ -146,7 +146,7 @@ async def test_what_comes_while_it_is_unclear_whether_the_database_is_there_is_k
         async with asyncio.timeout(2):  # the next answer is expected for three seconds
             writer.put(second)
             await until(lambda: len(spooled(spool_folder)) == 2)
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
 
 
 async def test_files_go_when_the_database_is_back(
@@ -157,7 +157,7 @@ async def test_files_go_when_the_database_is_back(
     with outage():
         writer.put(one)
         await until(lambda: spooled(spool_folder))
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
     assert await stored(opened, one) == one
 
 
@@ -191,7 +191,7 @@ async def test_a_newer_row_is_not_overwritten(
 
     left_behind(spool_folder, older, seen, lost)
     second = await start_writer(opened)
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
     await second.settle(newer.focus_session_id)
     assert [await stored(opened, one) for one in (newer, paused, lost)] == [newer, paused, lost]
     assert (await query(opened, "SELECT * FROM eye_tracking_sessions ORDER BY id"))[:2] == rows
@@ -221,7 +221,7 @@ async def test_a_commit_that_a_kill_left_on_its_way_is_waited_for(
         event.listen(opened.sync_engine, "before_cursor_execute", notice)
         await start_writer(opened)
         await asyncio.wait_for(asked.wait(), WITHIN_S)
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
     assert await stored(opened, before) == newer
 
 
@@ -237,7 +237,7 @@ async def test_a_session_that_goes_on_wins_over_what_was_left_of_it(
     await writer.settle(left.focus_session_id)
     assert await stored(engine, left) == newer
     await writer.close()
-    assert list(spool_folder.iterdir()) == []
+    assert spooled(spool_folder) == {}
 
 
 async def test_what_was_left_waits_on_where_the_database_goes_away_at_the_start(
@@ -250,7 +250,7 @@ async def test_what_was_left_waits_on_where_the_database_goes_away_at_the_start(
         with pytest.raises(StoreUnavailable):
             await writer.settle(left.focus_session_id)
         assert spooled(spool_folder) == {left.focus_session_id: left}
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
     assert await stored(opened, left) == left
 
 
@@ -287,10 +287,52 @@ async def test_files_that_cannot_be_written_cost_nothing_but_themselves(
                 await writer.settle(one.focus_session_id)
     newest = record(one.focus_session_id, span(0, 60))
     writer.put(newest)
-    await until(lambda: any(one.getMessage() == "the database is back" for one in caplog.records))
+    await until(lambda: any(one.getMessage() == "the database answers again" for one in caplog.records))
     assert await stored(opened, one) == newest
-    said = [vars(one)["cause"] for one in caplog.records if "cannot be kept in files" in one.getMessage()]
+    said = [vars(one)["cause"] for one in caplog.records if "written to the spool either" in one.getMessage()]
     assert said == ["EEXIST"]
+
+
+async def test_a_disk_that_fills_in_an_outage_costs_no_time_when_the_server_is_told_to_stop(
+    mariadb_server: PrivateMariaDb, mariadb_url: str, keep: Keep, start_writer: StartWriter, spool_folder: Path
+) -> None:
+    """Totals of 22 s became 9 to 14 s."""
+    writer = await start_writer(keep(await open_store(mariadb_url)), save_interval_s=0.05)
+    ids = [record().focus_session_id for _ in range(10)]
+    learners = [Learner(user_id, 3) for user_id in range(10)]
+
+    def put(length_s: int, end_reason: str | None = None) -> None:
+        spans = [span(second, second + 1) for second in range(length_s)]
+        for key, learner in zip(ids, learners, strict=True):
+            writer.put(record(key, *spans, learner=learner, at_s=length_s, end_reason=end_reason))
+
+    mariadb_server.stop()
+    try:
+        put(9)
+        await until(lambda: len(spooled(spool_folder)) == len(ids))
+        with full_disk(spool_folder):
+            put(22, end_reason="shutdown")
+            await writer.close(deadline_s=0.1)
+            assert {one.totals.focused_s for one in spooled(spool_folder).values()} == {22}
+    finally:
+        mariadb_server.start()
+
+
+async def test_it_is_told_at_once_that_the_spool_cannot_be_written_and_when_it_can_again(spool_folder: Path) -> None:
+    spool_folder.parent.mkdir()
+    spool_folder.touch()
+    spooler = Spooler(Spool(spool_folder))
+    await spooler.start()
+    one = record(None, span(0, 1))
+    assert not spooler.failing
+    spooler.keep(one)
+    await until(lambda: spooler.failing)
+    closing = asyncio.create_task(spooler.close())  # it goes on trying for a while
+    await asyncio.sleep(0.1)
+    spool_folder.unlink()
+    assert await closing == 0
+    assert not spooler.failing
+    assert spooled(spool_folder) == {one.focus_session_id: one}
 
 
 async def test_room_that_comes_back_is_used(spool_folder: Path) -> None:
@@ -330,7 +372,7 @@ async def test_more_than_one_transaction_holds_is_stored_all_the_same(
 ) -> None:
     left_behind(spool_folder, *(record(None, span(0, 1), end_reason="stopped") for _ in range(300)))
     await start_writer(opened)
-    await until(lambda: not list(spool_folder.iterdir()))
+    await until(lambda: not spooled(spool_folder))
     assert await query(opened, "SELECT count(*), sum(total_time_seconds) FROM eye_tracking_sessions") == [(300, 300)]
 
 
@@ -358,7 +400,7 @@ async def test_a_slow_disk_holds_up_nobody_and_gets_only_what_is_newest(spool_fo
     spooler.keep(gone)
     for second in range(2, 100):  # the loop has all the time it wants
         spooler.keep(record("a" * 36, span(0, second)))
-    spooler.drop(gone.focus_session_id)
+    spooler.drop(gone)
     newest = record("a" * 36, span(0, 100))
     spooler.keep(newest)
     disk.goes_on.set()
@@ -368,11 +410,12 @@ async def test_a_slow_disk_holds_up_nobody_and_gets_only_what_is_newest(spool_fo
 
 
 @pytest.fixture
-async def waiting(sqlite_url: str, keep: Keep, spool_folder: Path) -> AsyncIterator[AsyncEngine]:
-    """Of user 7 a session from a server that is gone and one from one that lives; one of user 8; one unreadable."""
-    left_behind(spool_folder, record("a" * 36, span(0, 1), at_s=0), record("d" * 36))
-    (damaged,) = [path for path in spooled_files(spool_folder) if path.stem == "d" * 36]
-    damaged.write_bytes(b"")
+async def left(sqlite_url: str, keep: Keep, spool_folder: Path) -> AsyncIterator[AsyncEngine]:
+    """Of user 7 a session from a server that is gone and one from one that lives; one of user 8; a damaged file."""
+    spool_folder.mkdir(parents=True)
+    (spool_folder / "spool.sqlite3").write_bytes(b"damaged" * 100)
+    assert Spool(spool_folder).recover() == []
+    left_behind(spool_folder, record("a" * 36, span(0, 1), at_s=0))
     live = Spool(spool_folder)
     live.recover()
     live.write(record("b" * 36, span(0, 1), at_s=100))
@@ -381,15 +424,15 @@ async def waiting(sqlite_url: str, keep: Keep, spool_folder: Path) -> AsyncItera
     live.close()
 
 
-async def test_erase_removes_what_waits_of_one_user(waiting: AsyncEngine, spool_folder: Path) -> None:
-    assert await erase(waiting, spool_folder, 7, with_platform_rows=False) == Removed(spooled=2)
+async def test_erase_removes_what_waits_of_one_user(left: AsyncEngine, spool_folder: Path) -> None:
+    assert await erase(left, spool_folder, 7, with_platform_rows=False) == Removed(spooled=2)
     assert spooled(spool_folder).keys() == {"c" * 36}
 
 
-async def test_erase_does_not_say_done_of_what_it_cannot_search(waiting: AsyncEngine, tmp_path: Path) -> None:
+async def test_erase_does_not_say_done_of_what_it_cannot_search(left: AsyncEngine, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match="RTC_SPOOL"):
-        await erase(waiting, tmp_path / "file", 7, with_platform_rows=False)
+        await erase(left, tmp_path / "file", 7, with_platform_rows=False)
 
 
 async def test_a_server_that_runs_does_not_write_again_what_was_erased(
@@ -399,12 +442,12 @@ async def test_a_server_that_runs_does_not_write_again_what_was_erased(
     with outage():
         writer.put(record(None, span(0, 1), end_reason="stopped"))
         await until(lambda: spooled(spool_folder))
-        spooled_files(spool_folder)[0].unlink()
+        assert remove_waiting(spool_folder, user_id=7) == 1
         await writer.close(deadline_s=0.1)
     assert spooled(spool_folder) == {}
 
 
-def test_what_waits_and_is_too_old_is_removed(waiting: AsyncEngine, spool_folder: Path) -> None:
+def test_what_waits_and_is_too_old_is_removed(left: AsyncEngine, spool_folder: Path) -> None:
     assert expire_spooled(spool_folder, STARTED_AT + timedelta(seconds=150)) == 2
     assert spooled(spool_folder).keys() == {"c" * 36}
     assert len(unreadable_files(spool_folder)) == 1, "it was set aside just now"
@@ -414,14 +457,14 @@ def test_what_waits_and_is_too_old_is_removed(waiting: AsyncEngine, spool_folder
 
 
 async def test_what_waits_and_is_too_old_goes_by_itself_whatever_the_database_does(
-    waiting: AsyncEngine, sqlite_url: str, spool_folder: Path
+    left: AsyncEngine, sqlite_url: str, spool_folder: Path
 ) -> None:
-    await query(waiting, "DROP TABLE rtc_focus_sessions")
+    await query(left, "DROP TABLE rtc_focus_sessions")
     with pytest.raises(StoreUnavailable):
-        await expire(waiting, STARTED_AT, with_platform_rows=False)
+        await expire(left, STARTED_AT, with_platform_rows=False)
     days = (datetime.now(UTC) - STARTED_AT) / timedelta(days=1)
     keeping = asyncio.create_task(
-        keep_expiring(waiting, spool_folder, days - 150 / 86400, with_platform_rows=False), name="retention"
+        keep_expiring(left, spool_folder, days - 150 / 86400, with_platform_rows=False), name="retention"
     )
     try:
         await until(lambda: spooled(spool_folder).keys() == {"c" * 36})

@@ -1,13 +1,18 @@
 import asyncio
 import re
+from pathlib import Path
 
+import alembic.command
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.focus.state import Totals
+from rtc_server.store import upgrade
 from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.schema import own_metadata
@@ -104,7 +109,7 @@ async def test_servers_that_start_together_take_turns(database_url: str, keep: K
         keep(one)
     async with engines[0].connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans"]
+    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans", "rtc_platform_days"]
     assert sorted(tables) == ["eye_tracking_sessions", *ours]
     assert await query(engines[0], f"SELECT count(*) FROM {VERSION_TABLE}") == [(1,)]
 
@@ -126,5 +131,36 @@ async def test_a_table_that_lacks_a_column_is_named_not_altered(database_url: st
 
 async def test_a_newer_servers_tables_are_left_alone(database_url: str, engine: AsyncEngine) -> None:
     await query(engine, f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
-    with pytest.raises(StoreUnavailable, match="run a newer server"):
+    with pytest.raises(StoreUnavailable, match="install the newer version"):
         await open_store(database_url)
+
+
+async def test_what_the_first_version_stored_is_carried_over(database_url: str, keep: Keep) -> None:
+    engine = keep(await open_store(database_url))
+    async with engine.begin() as connection:
+        await connection.run_sync(_back_to_the_first_version)
+    await query(
+        engine,
+        "INSERT INTO rtc_focus_sessions (focus_session_id, platform_row_id, user_id, module_id, policy, session_type,"
+        " started_at, recorded_at, focused_s, unfocused_s, unknown_s, multiple_faces_s, focus_sessions,"
+        f" unfocus_sessions) VALUES ('{'a' * 36}', 11, 7, 3, 'reading/1', 'viewing', {MOMENT[engine.dialect.name]},"
+        f" {MOMENT[engine.dialect.name]}, 1.5, 2.5, 0, 0, 4, 5)",
+    )
+    upgraded = keep(await open_store(database_url))
+    found = await FocusReader(upgraded).stored_session("a" * 36)
+    assert found is not None
+    assert found.record.totals == Totals(1.5, 2.5, 0.0, 4, 5)
+    assert found.record.merged_spans == 0
+    assert await query(upgraded, "SELECT platform_row_id FROM rtc_focus_sessions") == [(11,)]
+
+
+MOMENT = {"mysql": "'2026-01-02 03:04:05'", "postgresql": "'2026-01-02 03:04:05+00'", "sqlite": "'2026-01-02 03:04:05'"}
+
+
+def _back_to_the_first_version(connection: Connection) -> None:
+    """Drops all that is ours and makes it as version 0.1 did."""
+    for table in [*own_metadata.tables, VERSION_TABLE]:
+        connection.execute(text(f"DROP TABLE {table}"))
+    config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
+    config.set_main_option("script_location", str(Path(upgrade.__file__).with_name("migrations")))
+    alembic.command.upgrade(config, "0001")

@@ -16,20 +16,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rtc_server.commands.turn_config import Relay, render, turn_url
 from rtc_server.learner import Learner
-from rtc_server.settings import PortRange
-from rtc_server.signalling.ice_servers import IceServer, IceServers
+from rtc_server.port_range import PortRange
+from rtc_server.relay.configuration import CoturnConfiguration, render
+from rtc_server.relay.turn_url import turn_url
+from rtc_server.web.ice_servers import IceServer, IceServers
 
 SECRET = "a relay secret of the tests only, 64 characters long or nearly so".replace(" ", "-")
 LEARNER = Learner(user_id=7, module_id=3)
-# Loopback is a peer here and nowhere else: coturn's own refusal of it stands above the lists.
-LOOPBACK_PEERS = ("allow-loopback-peers",)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningRelay:
-    relay: Relay
+    relay: CoturnConfiguration
     pid: int
 
     @property
@@ -49,7 +48,9 @@ class RunningRelay:
         return server
 
 
-def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS"), host: str = "127.0.0.1") -> Relay:
+def loopback_relay(
+    folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS"), host: str = "127.0.0.1"
+) -> CoturnConfiguration:
     """Values for a relay that listens on free ports of one loopback address under the given transports."""
     plain, tls = _free_port(), _free_port()
     where = f"[{host}]" if ":" in host else host
@@ -59,7 +60,7 @@ def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS
         "TLS": f"turns:{where}:{tls}?transport=tcp",
     }
     certificate, private_key = self_signed(folder)
-    return Relay(
+    return CoturnConfiguration(
         urls=tuple(turn_url(addresses[name]) for name in names),
         secret=SECRET,
         realm="tests",
@@ -75,10 +76,13 @@ def loopback_relay(folder: Path, *, names: tuple[str, ...] = ("UDP", "TCP", "TLS
 
 
 @contextlib.contextmanager
-def running(relay: Relay, folder: Path, extra_lines: tuple[str, ...] = ()) -> Iterator[RunningRelay]:
+def running(
+    relay: CoturnConfiguration, folder: Path, extra_lines: tuple[str, ...] = (), without: tuple[str, ...] = ()
+) -> Iterator[RunningRelay]:
     relay = replace(relay, pid_file=folder / "turnserver.pid")
     configuration = folder / "turnserver.conf"
-    configuration.write_text(render(relay) + "\n".join((*extra_lines, "")))
+    lines = [line for line in render(relay).splitlines() if line not in without]
+    configuration.write_text("\n".join((*lines, *extra_lines, "")))
     configuration.chmod(0o600)
     program = shutil.which("turnserver", path=os.environ["PATH"] + ":/usr/sbin")
     assert program is not None, "coturn is missing: scripts/install-test-packages.sh installs it"

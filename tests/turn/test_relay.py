@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aioice import stun, turn
 
-from rtc_server.signalling.ice_servers import IceServer
-from tests.turn.relay import LOOPBACK_PEERS, RunningRelay, loopback_relay, running
+from rtc_server.web.ice_servers import IceServer
+from tests.turn.relay import RunningRelay, loopback_relay, running
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def relay(folder: Path) -> Iterator[RunningRelay]:
 @pytest.fixture
 def relay_to_loopback(tmp_path: Path) -> Iterator[RunningRelay]:
     values = replace(loopback_relay(tmp_path, names=("UDP",)), peers=("127.0.0.1",))
-    with running(values, tmp_path, LOOPBACK_PEERS) as started:
+    with running(values, tmp_path) as started:
         yield started
 
 

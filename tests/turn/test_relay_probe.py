@@ -2,12 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from rtc_server.commands import relay_probe
-from rtc_server.commands.relay_probe import ProbeFailed, allocate, reflexive_address
-from rtc_server.commands.turn_config import turn_url
+from rtc_server.relay import probe as relay_probe
+from rtc_server.relay.probe import ProbeFailed, allocate, reflexive_address
+from rtc_server.relay.turn_url import turn_url
 from tests.turn.relay import RunningRelay, loopback_relay, running
 
 
@@ -41,13 +43,29 @@ async def test_a_wrong_secret_is_named(relay: RunningRelay) -> None:
 
 async def test_a_relay_that_may_not_reach_the_server_is_named(relay: RunningRelay) -> None:
     server = relay.credential()
-    with pytest.raises(ProbeFailed, match=r"may not reach 10\.0\.0\.5.*RTC_TURN_PEERS"):
+    with pytest.raises(ProbeFailed, match=r"may not reach 10\.0\.0\.5.*turn-config --peer 10\.0\.0\.5` and restart"):
         await allocate(relay.relay.urls[0], server.username, server.credential, ["10.0.0.5"])
+
+
+async def test_a_relay_that_may_reach_loopback_but_is_not_told_so_is_named(tmp_path: Path) -> None:
+    """coturn refuses loopback addresses, whatever its list of peers says."""
+    values = replace(loopback_relay(tmp_path, names=("UDP",)), peers=("127.0.0.1",))
+    with running(values, tmp_path, without=("allow-loopback-peers",)) as relay:
+        server = relay.credential()
+        with pytest.raises(ProbeFailed, match=r"needs both allowed-peer-ip=127\.0\.0\.1 and allow-loopback-peers"):
+            await allocate(relay.relay.urls[0], server.username, server.credential, ["127.0.0.1"])
+
+
+async def test_a_relay_configured_as_the_advice_says_may_reach_loopback(tmp_path: Path) -> None:
+    values = replace(loopback_relay(tmp_path, names=("UDP",)), peers=("127.0.0.1",))
+    with running(values, tmp_path) as relay:
+        server = relay.credential()
+        await allocate(relay.relay.urls[0], server.username, server.credential, ["127.0.0.1"])
 
 
 async def test_a_certificate_that_browsers_would_refuse_is_named(relay: RunningRelay) -> None:
     (url,) = (url for url in relay.relay.urls if url.name == "TLS")
-    with pytest.raises(ProbeFailed, match="certificate is not good for 127"):
+    with pytest.raises(ProbeFailed, match="certificate is not valid for 127"):
         await allocate(url, "user", "credential")
 
 

@@ -1,4 +1,4 @@
-"""Alembic's door: runs the migrations on the connection that `store.upgrade` holds."""
+"""Alembic runs this file. It runs the migrations on the connection that `store.upgrade` holds."""
 
 from alembic import context
 

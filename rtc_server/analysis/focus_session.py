@@ -1,0 +1,200 @@
+"""One stored stretch of a learner's work; it can outlive several peers when the learner reconnects.
+
+All that is needed to go on with one is here: its judgement, its clock, its pause, its state and its record.
+"""
+
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rtc_server.analysis.session_states import SessionLife, SessionState
+from rtc_server.focus.calibration import LONGEST_S, Calibration
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.policy import POLICIES
+from rtc_server.focus.state import FocusSnapshot
+from rtc_server.focus.tracker import FocusTracker
+from rtc_server.learner import Learner
+from rtc_server.record import EndReason, FocusRecord, SessionType
+from rtc_server.rtp.media_clock import MediaClock
+
+
+class Recorder(Protocol):
+    """Where records go."""
+
+    def put(self, record: FocusRecord) -> None:
+        """Never blocks; of one FocusSession the latest wins."""
+
+
+class FocusSession:
+    """The judgement of one FocusSession, safe to use from the event loop and from an analysis thread."""
+
+    def __init__(self, learner: Learner, policy: str, recorder: Recorder, consent_at: datetime | None = None) -> None:
+        self.id = str(uuid.uuid4())
+        self.learner = learner
+        self.clock = MediaClock()
+        self._tracker = FocusTracker(POLICIES[policy])
+        self._recorder = recorder
+        self._life = SessionLife()
+        self._lock = threading.Lock()
+        self._started_at = datetime.now(UTC)
+        self._began = time.monotonic()
+        self._consent_at = consent_at
+        self._dot_shown_at_s: float | None = None
+        self.paused_since: float | None = None
+        """Monotonic; None while pictures are looked at."""
+        self._was_paused = False
+        self._seen = False
+        self._begun = False
+        """A picture was looked at, or missed."""
+
+    @property
+    def policy(self) -> str:
+        """Name and version, as in `reading/1`."""
+        return str(self._tracker.policy)
+
+    @property
+    def age_s(self) -> float:
+        """Since it began, whoever was connected."""
+        return time.monotonic() - self._began
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_since is not None
+
+    @property
+    def seen(self) -> bool:
+        """A picture was looked at."""
+        return self._seen
+
+    @property
+    def session_type(self) -> SessionType:
+        if self.paused:
+            return "pause"
+        return "resume" if self._was_paused else "viewing"
+
+    # -- its life, by the rules of session_states
+
+    @property
+    def may_be_continued(self) -> bool:
+        return self._life.may_be_continued
+
+    @property
+    def parked(self) -> bool:
+        return self._life.state is SessionState.PARKED
+
+    def take(self, peer_id: str, now: float) -> None:
+        """A peer feeds it from now on, and no other; what nobody saw in between is unknown. Raises SessionOver."""
+        continued = self._life.may_be_continued
+        with self._lock:
+            self._life.take(peer_id)
+        if continued:
+            self.silence(now)
+            self.cancel_calibration()
+
+    def connected(self, peer_id: str) -> None:
+        self._life.connected(peer_id)
+        self.save()
+
+    def lose(self, peer_id: str, reason: EndReason) -> None:
+        """The peer ends, and another one may go on."""
+        with self._lock:
+            if self._life.lose(peer_id, reason):
+                self._tracker.finish()
+        self.save()
+
+    def end(self, reason: EndReason | None, peer_id: str | None = None) -> None:
+        """Nothing follows: its totals are final, and are stored. Only the first reason counts.
+
+        reason: None where nobody came back to it. peer_id: whose end this is; None where it is the server's.
+        """
+        with self._lock:
+            if not self._life.end(reason, peer_id):
+                return
+            self._tracker.finish()
+        self.save()
+
+    # -- what is seen
+
+    def observe(self, observation: FaceObservation) -> FocusSnapshot:
+        with self._lock:
+            if self._life.end_reason is not None:
+                return self._tracker.snapshot()
+            self._begun = self._seen = True
+            return self._tracker.observe(observation)
+
+    def silence(self, now: float) -> FocusSnapshot:
+        """No usable frame came up to `now` (monotonic): the time since the last one is unknown."""
+        with self._lock:
+            self._begun = True
+            return self._tracker.silence(self.clock.now(now))
+
+    def pause(self, now: float) -> None:
+        with self._lock:
+            self._tracker.pause(self.clock.now(now))
+            self.paused_since, self._was_paused = now, True
+
+    def resume(self, now: float) -> None:
+        with self._lock:
+            self._tracker.resume(self.clock.now(now))
+            self.paused_since = None
+
+    def look_at(self, x: float, y: float) -> None:
+        """Calibration: a dot is shown here now, in screen widths and heights from the top left."""
+        with self._lock:
+            self._tracker.look_at(x, y)
+            self._dot_shown_at_s = self._tracker.snapshot().media_time_s
+
+    def finish_calibration(self) -> Calibration:
+        """All dots were shown. Raises CalibrationFailed."""
+        with self._lock:
+            self._dot_shown_at_s = None
+            return self._tracker.finish_calibration()
+
+    def cancel_calibration(self) -> None:
+        with self._lock:
+            self._dot_shown_at_s = None
+            self._tracker.cancel_calibration()
+
+    @property
+    def calibrating(self) -> bool:
+        """A dot is being shown: every frame counts."""
+        with self._lock:
+            shown_at_s = self._dot_shown_at_s
+            return shown_at_s is not None and self._tracker.snapshot().media_time_s - shown_at_s <= LONGEST_S
+
+    @property
+    def calibration_drifted(self) -> bool:
+        with self._lock:
+            return self._tracker.calibration_drifted
+
+    def snapshot(self) -> FocusSnapshot:
+        with self._lock:
+            return self._tracker.snapshot()
+
+    def save(self) -> None:
+        """Have it stored as it is now, once there is something to tell: who only tries a connection leaves no row."""
+        if self._begun:
+            self._recorder.put(self.record())
+
+    def record(self) -> FocusRecord:
+        """All that is stored of it, as it is now."""
+        with self._lock:
+            calibration = self._tracker.calibration
+            return FocusRecord(
+                focus_session_id=self.id,
+                learner=self.learner,
+                started_at=self._started_at,
+                recorded_at=datetime.now(UTC),
+                session_type=self.session_type,
+                totals=self._tracker.snapshot().totals,
+                spans=self._tracker.spans(),
+                multiple_faces=self._tracker.multiple_faces_spans(),
+                merged_spans=self._tracker.merged_spans,
+                policy=self.policy,
+                end_reason=self._life.end_reason,
+                consent_at=self._consent_at,
+                calibration_error_deg=calibration.error_deg if calibration is not None else None,
+                calibration_quality=calibration.quality.value if calibration is not None else None,
+            )

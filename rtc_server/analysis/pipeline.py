@@ -1,0 +1,135 @@
+"""One peer's frames become snapshots: all of it on an analysis thread."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtc_server.analysis.focus_session import FocusSession
+from rtc_server.analysis.pace import AnalysisPace
+from rtc_server.errors import DecodeFailed
+from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.state import FocusSnapshot
+from rtc_server.frame import Codec, EncodedFrame
+from rtc_server.record import FocusRecord
+
+RECORD_EVERY_S = 1.0
+"""A crash loses no more; the store itself writes less often."""
+MAX_FAILURES = 5
+"""Analyses in a row that may fail before the peer is given up."""
+
+logger = logging.getLogger(__name__)
+
+
+class Analyser(Protocol):
+    """What a peer sees of pixels. Called on an analysis thread, one call at a time."""
+
+    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
+        """Decode all of `frames` in order and observe the newest.
+
+        None: nothing could be shown, or with `skip_if_still` nothing has changed since the last observation.
+        Raises DecodeFailed when nothing but a keyframe helps.
+        """
+
+    def close(self) -> None: ...
+
+
+AnalyserFactory = Callable[[Codec], Analyser]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the frames of one turn."""
+
+    snapshot: FocusSnapshot | None = None
+    """None where no frame was observed."""
+    rtp_timestamp: int = 0
+    """Of the frame that was observed."""
+    arrived: float = 0.0
+    """Monotonic clock, seconds: when that frame's last packet came."""
+    record: FocusRecord | None = None
+    """To be stored; made once a second."""
+    keyframe_needed: bool = False
+    """Nothing but a keyframe can be decoded now."""
+    wanted_fps: float | None = None
+    """How many frames a second are worth sending from now on; None where that has not changed."""
+    broken: bool = False
+    """The analysis failed too often: give the peer up."""
+
+
+class Pipeline:
+    """Implements `analysis_pool.FrameWork` for one peer."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        make_analyser: AnalyserFactory,
+        session: FocusSession,
+        pace: AnalysisPace,
+    ) -> None:
+        self._codec = codec
+        self._make_analyser = make_analyser
+        self._analyser: Analyser | None = None
+        self._session = session
+        self._pace = pace
+        self._wanted_fps = pace.wanted_fps
+        self._recorded = 0.0
+        self._failures = 0
+        self._calibrating = False
+
+    def process(self, frames: list[EncodedFrame]) -> Outcome | None:
+        try:
+            outcome = self._process(frames)
+        except DecodeFailed:
+            return Outcome(keyframe_needed=True)
+        except Exception:
+            logger.exception("an analysis failed; its analyser is replaced")
+            self._failures += 1
+            self.close()
+            return Outcome(broken=True) if self._failures >= MAX_FAILURES else Outcome(keyframe_needed=True)
+        self._failures = 0
+        return outcome
+
+    def may_wait(self, frame: EncodedFrame) -> bool:
+        """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second."""
+        return self._may_skip(frame)
+
+    def close(self) -> None:
+        if self._analyser is not None:
+            self._analyser.close()
+            self._analyser = None
+
+    def _process(self, frames: list[EncodedFrame]) -> Outcome | None:
+        if self._analyser is None:
+            # Here, off the event loop: it allocates a decoder.
+            self._analyser = self._make_analyser(self._codec)
+        self._calibrating = self._session.calibrating
+        observation = self._analyser.analyse(frames, skip_if_still=self._may_skip(frames[-1]))
+        if observation is None:
+            return None
+        snapshot = self._session.observe(observation)
+        self._pace.observed(snapshot)
+        observed = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
+        return Outcome(
+            snapshot,
+            observed.rtp_timestamp,
+            observed.arrived,
+            record=self._record_if_due(time.monotonic()),
+            wanted_fps=self._changed_pace(),
+        )
+
+    def _record_if_due(self, now: float) -> FocusRecord | None:
+        if now - self._recorded < RECORD_EVERY_S:
+            return None
+        self._recorded = now
+        return self._session.record()
+
+    def _changed_pace(self) -> float | None:
+        if self._pace.wanted_fps == self._wanted_fps:
+            return None
+        self._wanted_fps = self._pace.wanted_fps
+        return self._wanted_fps
+
+    def _may_skip(self, frame: EncodedFrame) -> bool:
+        return self._pace.may_skip(frame.media_time_s) and not self._calibrating

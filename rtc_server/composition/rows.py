@@ -1,0 +1,37 @@
+"""Rows: the database, its writer and reader, the spool, and what is removed with age."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from rtc_server.composition.background import end
+from rtc_server.settings import Settings
+from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store.reader import FocusReader
+from rtc_server.store.retention import keep_expiring
+from rtc_server.store.spool.spool import Spool
+from rtc_server.store.writer import FocusWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    writer: FocusWriter
+    reader: FocusReader
+
+
+async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
+    """Raises StoreUnavailable. What it opens is closed by `owned`."""
+    url = settings.database_url.get_secret_value()
+    engine = await open_store(url)
+    owned.push_async_callback(engine.dispose)
+    reads = open_reads(url)
+    owned.push_async_callback(reads.dispose)
+    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
+    await writer.start()
+    owned.push_async_callback(writer.close)
+    if settings.retention_days is not None:
+        expiring = keep_expiring(
+            engine, settings.spool, settings.retention_days, with_platform_rows=settings.retention_platform_rows
+        )
+        owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
+    return Store(writer, FocusReader(reads))

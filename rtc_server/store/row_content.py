@@ -1,0 +1,119 @@
+"""What the platform's rows are to say, from what our own tables hold; and saying it.
+
+A row says: what it held before us + the sum of our sessions that point at it. It is worked out from the database in
+the transaction that changed a session, so that writing it again, or dying anywhere, changes nothing.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rtc_server.focus.state import Totals
+from rtc_server.store.platform_row import AdoptedSeconds, RowContent, measured_columns
+from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
+
+RowOwner = tuple[int, int, int]
+"""A row's id, its user's and its module's: the id alone may have gone to somebody else."""
+
+_ours = focus_sessions.c
+_OWNER = (_ours.platform_row_id, _ours.user_id, _ours.module_id)
+
+
+async def write_rows(connection: AsyncConnection, rows: Collection[RowOwner]) -> None:
+    """One statement for all. Rows that no session of ours points at are left as they are."""
+    contents = await _contents(connection, rows)
+    if not contents:
+        return
+    values = {row_id: measured_columns(content) for (row_id, _, _), content in contents.items()}
+    ids = platform_rows.c.id
+    # `id IN` is implied by the rest, and lets every database go by the primary key.
+    statement = (
+        update(platform_rows)
+        .where(ids.in_(values), tuple_(ids, platform_rows.c.user_id, platform_rows.c.module_id).in_(list(contents)))
+        .values(
+            {
+                column: case({row_id: columns[column] for row_id, columns in values.items()}, value=ids)
+                for column in next(iter(values.values()))
+            }
+        )
+    )
+    await connection.execute(statement)
+
+
+async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> dict[RowOwner, RowContent]:
+    row_ids = {row_id for row_id, _, _ in rows}
+    sums = (
+        select(
+            *_OWNER,
+            func.sum(_ours.focused_s).label("focused_s"),
+            func.sum(_ours.unfocused_s).label("unfocused_s"),
+            func.sum(_ours.unknown_s).label("unknown_s"),
+            func.sum(_ours.focused_stretches).label("focused_stretches"),
+            func.sum(_ours.unfocused_stretches).label("unfocused_stretches"),
+            func.max(_ours.recorded_at).label("latest"),
+        )
+        .where(_ours.platform_row_id.in_(row_ids))
+        .group_by(*_OWNER)
+        .subquery()
+    )
+    # The session that was recorded last comes along. Of two at one moment the greater id counts, below.
+    query = (
+        select(
+            sums,
+            _ours.focus_session_id,
+            _ours.policy,
+            _ours.end_reason,
+            _ours.recorded_at,
+            _ours.session_type,
+            platform_days.c.day,
+            *(platform_days.c[f"adopted_{name}_seconds"] for name in ("total", "focused", "unfocused")),
+            *(platform_days.c[f"removed_{name}_s"] for name in ("focused", "unfocused", "unknown")),
+        )
+        .select_from(sums)
+        .join(
+            focus_sessions,
+            and_(
+                _ours.platform_row_id == sums.c.platform_row_id,
+                _ours.user_id == sums.c.user_id,
+                _ours.module_id == sums.c.module_id,
+                _ours.recorded_at == sums.c.latest,
+            ),
+        )
+        .outerjoin(platform_days, _is_day_of(sums.c))
+        .order_by(_ours.focus_session_id)
+    )
+    found = {(row.platform_row_id, row.user_id, row.module_id): row for row in await connection.execute(query)}
+    return {owner: _content(row) for owner, row in found.items() if owner in rows}
+
+
+def _is_day_of(columns: Any) -> ColumnElement[bool]:
+    return and_(
+        platform_days.c.platform_row_id == columns.platform_row_id,
+        platform_days.c.user_id == columns.user_id,
+        platform_days.c.module_id == columns.module_id,
+    )
+
+
+def _content(row: Row[Any]) -> RowContent:
+    of_day = row.day is not None
+    totals = Totals(
+        row.focused_s + (row.removed_focused_s or 0.0),
+        row.unfocused_s + (row.removed_unfocused_s or 0.0),
+        row.unknown_s + (row.removed_unknown_s or 0.0),
+        int(row.focused_stretches),
+        int(row.unfocused_stretches),
+    )
+    return RowContent(
+        totals=totals,
+        focus_session_id=row.focus_session_id,
+        policy=row.policy,
+        end_reason=row.end_reason,
+        recorded_at=row.recorded_at,
+        # As the platform's own endpoint writes it: there a row is the whole day's.
+        session_type="viewing" if of_day else row.session_type,
+        adopted=AdoptedSeconds(row.adopted_total_seconds, row.adopted_focused_seconds, row.adopted_unfocused_seconds)
+        if of_day
+        else AdoptedSeconds(),
+    )

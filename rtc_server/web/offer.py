@@ -1,0 +1,39 @@
+"""POST /offer: the offer and the answer as JSON, as in aiortc's examples. It does what POST /whip does."""
+
+import json
+
+from aiohttp import web
+
+from rtc_server.errors import MalformedRequest, OfferMalformed
+from rtc_server.web.server.requests import answer_options
+from rtc_server.web.signalling import Signalling
+
+
+class OfferEndpoint:
+    def __init__(self, signalling: Signalling) -> None:
+        self._signalling = signalling
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/offer", self._create),
+            web.options("/offer", answer_options("POST", accept=("Accept-Post", "application/json"))),
+        ]
+
+    async def _create(self, request: web.Request) -> web.Response:
+        grant = await self._signalling.admit(request, cost=1.0)
+        offer_sdp = _offer_of(await self._signalling.read(request, "application/json"))
+        answer = await self._signalling.connect(request, grant, offer_sdp)
+        return web.json_response({"sdp": answer.sdp, "type": "answer", "peer_id": answer.peer_id})
+
+
+def _offer_of(body: str) -> str:
+    """Raises MalformedRequest where it is not JSON, OfferMalformed where it is not an offer."""
+    try:
+        described = json.loads(body)
+    except (ValueError, RecursionError):
+        raise MalformedRequest("The body is not JSON.") from None
+    match described:
+        case {"sdp": str(sdp), "type": "offer"}:
+            return sdp
+        case _:
+            raise OfferMalformed('Send {"sdp": "…", "type": "offer"}.')

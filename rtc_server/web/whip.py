@@ -1,0 +1,84 @@
+"""WHIP, the WebRTC-HTTP Ingestion Protocol (RFC 9725): an endpoint, and a resource for each peer.
+
+POST /whip makes a peer; PATCH and DELETE on the address it returns trickle candidates and end it.
+An ICE restart is refused with 422: the client makes a new peer that continues the FocusSession.
+"""
+
+import re
+
+from aiohttp import web
+
+from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
+from rtc_server.record import EndReason
+from rtc_server.web.access.request_rate import TRICKLE_COST
+from rtc_server.web.ice_servers import IceServers
+from rtc_server.web.server.requests import answer_options
+from rtc_server.web.signalling import LivePeer, Peers, Signalling
+
+OFFER_TYPE = "application/sdp"
+FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
+
+_ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+class WhipEndpoint:
+    def __init__(self, signalling: Signalling, peers: Peers, ice_servers: IceServers) -> None:
+        self._signalling = signalling
+        self._peers = peers
+        self._ice_servers = ice_servers
+
+    def routes(self) -> list[web.RouteDef]:
+        """Other methods get 405 from the router, which RFC 9725 wants (4.2)."""
+        session = "/whip/{peer_id}"
+        return [
+            web.post("/whip", self._create),
+            web.options("/whip", answer_options("POST", accept=("Accept-Post", OFFER_TYPE))),
+            web.patch(session, self._trickle),
+            web.delete(session, self._end),
+            web.options(session, answer_options("PATCH", "DELETE", accept=("Accept-Patch", FRAGMENT_TYPE))),
+        ]
+
+    async def _create(self, request: web.Request) -> web.Response:
+        grant = await self._signalling.admit(request, cost=1.0)
+        offer_sdp = await self._signalling.read(request, OFFER_TYPE)
+        answer = await self._signalling.connect(request, grant, offer_sdp)
+        response = web.Response(status=201, body=answer.sdp.encode(), content_type=OFFER_TYPE)
+        response.headers["Location"] = f"/whip/{answer.peer_id}"
+        response.headers["ETag"] = f'"{answer.etag}"'
+        for server in self._ice_servers.for_learner(grant.learner):
+            for link in server.as_links():
+                response.headers.add("Link", link)
+        return response
+
+    async def _trickle(self, request: web.Request) -> web.Response:
+        peer_id, peer = await self._own_peer(request, cost=TRICKLE_COST)
+        fragment = await self._signalling.read(request, FRAGMENT_TYPE)
+        _require_match(request, peer)
+        await self._peers.trickle(peer_id, fragment)
+        return web.Response(status=204)
+
+    async def _end(self, request: web.Request) -> web.Response:
+        # If-Match is not looked at: RFC 9725 has it ignored where no ICE session is meant (4.3.1).
+        peer_id, _ = await self._own_peer(request)
+        await self._peers.close_peer(peer_id, EndReason.STOPPED)
+        return web.Response(status=200)
+
+    async def _own_peer(self, request: web.Request, *, cost: float | None = None) -> tuple[str, LivePeer]:
+        """The peer of this address, if it is the bearer's own. Raises NotAllowed, PeerUnknown."""
+        grant = await self._signalling.admit(request, cost=cost)
+        peer_id = request.match_info["peer_id"]
+        peer = self._peers.peer(peer_id)
+        if peer.grant.learner != grant.learner:
+            raise NotAllowed("This session belongs to another learner.")
+        return peer_id, peer
+
+
+def _require_match(request: web.Request, peer: LivePeer) -> None:
+    """`*` means an ICE restart, which the registry refuses when the fragment asks for one."""
+    header = ",".join(request.headers.getall("If-Match", ()))
+    if not header:
+        raise PreconditionMissing("Send If-Match with the ETag of the answer.")
+    # If-Match compares strongly (RFC 9110, 13.1.1): a weak tag matches nothing.
+    strong_tags = [tag for weak, tag in _ENTITY_TAG.findall(header) if not weak]
+    if header.strip() != "*" and peer.etag not in strong_tags:
+        raise PreconditionFailed("If-Match does not name the current ICE session.")

@@ -1,0 +1,77 @@
+"""Which frames may wait for the next one."""
+
+import pytest
+
+from rtc_server.analysis.focus_session import FocusSession
+from rtc_server.analysis.pace import STABLE_AFTER_S, AnalysisPace
+from rtc_server.analysis.pipeline import MAX_FAILURES, Outcome, Pipeline
+from rtc_server.frame import EncodedFrame
+from rtc_server.learner import Learner
+from tests.peer.stand_ins import Analyser, Analysers, Records
+
+FPS = 15
+
+
+def frame(number: int) -> EncodedFrame:
+    return EncodedFrame(b"", False, number, number / FPS, 0.0)
+
+
+def pipeline(session: FocusSession, *, adaptive: bool = True) -> Pipeline:
+    """One that has seen the same, which is nobody, for longer than it takes to be stable."""
+    made = Pipeline("vp8", Analysers(), session, AnalysisPace(adaptive))
+    for number in range(round((STABLE_AFTER_S + 3) * FPS)):
+        made.process([frame(number)])
+    return made
+
+
+AFTER = round((STABLE_AFTER_S + 3) * FPS)
+
+
+def test_while_the_answer_is_stable_frames_wait_until_one_is_due() -> None:
+    made = pipeline(FocusSession(Learner(1, 1), "reading", Records()))
+    assert [made.may_wait(frame(AFTER + number)) for number in range(3)] == [True, True, False]
+
+
+def test_until_it_is_stable_and_at_full_rate_nothing_waits() -> None:
+    fresh = Pipeline("vp8", Analysers(), FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True))
+    fresh.process([frame(0)])
+    assert not fresh.may_wait(frame(1))
+    assert not pipeline(FocusSession(Learner(1, 1), "reading", Records()), adaptive=False).may_wait(frame(AFTER))
+
+
+def test_nothing_waits_while_a_dot_is_shown() -> None:
+    session = FocusSession(Learner(1, 1), "reading", Records())
+    made = pipeline(session)
+    session.look_at(0.5, 0.5)
+    made.process([frame(AFTER)])
+    assert not made.may_wait(frame(AFTER + 1))
+
+
+def test_what_comes_of_a_turn_is_told_once() -> None:
+    made = Pipeline("vp8", Analysers(), FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True))
+    first, second = made.process([frame(0)]), made.process([frame(1), frame(2)])
+    assert first is not None
+    assert first.snapshot is not None
+    assert first.record is not None, "the row appears at the start"
+    assert (first.keyframe_needed, first.broken, first.wanted_fps) == (False, False, None)
+    assert second is not None
+    assert second.rtp_timestamp == 2
+    assert second.record is None, "and is written once a second"
+
+
+def test_a_frame_that_cannot_be_decoded_asks_for_a_keyframe(decode_failed: Exception) -> None:
+    analysers = Analysers()
+    made = Pipeline("vp8", analysers, FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True))
+    made.process([frame(0)])
+    analysers.made[0].failures.append(decode_failed)
+    assert made.process([frame(1)]) == Outcome(keyframe_needed=True)
+
+
+def test_an_analysis_that_keeps_failing_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(codec: str) -> Analyser:
+        raise RuntimeError("no analyser today")
+
+    made = Pipeline("vp8", broken, FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True))
+    outcomes = [made.process([frame(number)]) for number in range(MAX_FAILURES)]
+    assert outcomes == [*[Outcome(keyframe_needed=True)] * (MAX_FAILURES - 1), Outcome(broken=True)]
+    assert "no analyser today" in caplog.text

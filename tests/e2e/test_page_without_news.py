@@ -1,0 +1,61 @@
+"""What the page shows while nothing is measured: paused, without news, without a connection. Nothing old looks new."""
+
+import re
+import signal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e.conftest import PATIENCE_MS, DemoServer, OpenPage
+from tests.e2e.demo_page import expect_nothing_old, seconds, start, stop
+from tests.e2e.server_process import running_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+expect.set_options(timeout=PATIENCE_MS)
+
+# Two seconds without news, and what a busy machine takes on top. Before, it was more than ten.
+SAID_WITHIN_MS = 5_000
+
+
+async def test_a_pause_says_where_its_time_goes_and_the_sums_agree(
+    open_page: OpenPage, demo_server: DemoServer
+) -> None:
+    async with open_page() as page:
+        await page.goto(demo_server.url)
+        await start(page)
+        await expect(page.locator("#sending")).to_have_text(re.compile(r"\d"))
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#reason")).to_have_text("Paused time counts as unknown, not as elsewhere.")
+        await expect(page.locator("#connection")).to_have_text("Connected, paused")
+        await expect_nothing_old(page)
+        # The next reading of the upload is due now.
+        await page.wait_for_timeout(2_100)
+        await expect_nothing_old(page)
+        await page.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#state")).to_have_text("Focused")
+        await expect(page.locator("#connection")).to_have_text("Live")
+        await expect(page.locator("#as-of")).to_be_empty()
+        await stop(page)
+
+        times = {
+            state: seconds(await page.locator(f"#stored-times [data-state={state}] dd").inner_text())
+            for state in ("focused", "unfocused", "unknown")
+        }
+        assert times["unknown"] >= 2
+        assert sum(times.values()) == seconds(await page.locator("#stored-axis-end").inner_text())
+        counted = times["focused"] + times["unfocused"]
+        await expect(page.locator("#stored-lead")).to_contain_text(f"0:{counted:02} counted")
+        assert int(await page.locator("td[data-column=total_time_seconds]").inner_text()) == counted
+
+
+async def test_a_killed_server_is_not_shown_as_live(open_page: OpenPage, sqlite_url: str) -> None:
+    async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server, open_page() as page:
+        await page.goto(server.url)
+        await start(page)
+        await expect(page.locator("#focused-time")).to_have_text("0:01")
+        await server.stop(signal.SIGKILL)
+        await expect(page.locator("#state")).to_have_text("Unknown", timeout=SAID_WITHIN_MS)
+        await expect(page.locator("#reason")).to_contain_text("No news from the server")
+        await expect(page.locator("#connection")).to_have_text("Waiting for the server")
+        await expect_nothing_old(page)
+        await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0\d"))
