@@ -26,7 +26,8 @@ def progress(record: FocusRecord) -> tuple[float, datetime]:
 async def overtaken(connection: AsyncConnection, records: Sequence[FocusRecord]) -> set[str]:
     """The ids of the sessions for which the database has this record or a newer one.
 
-    Call it in the writing transaction. It locks their rows, so it waits for a commit of a killed server that has not finished.
+    Call it in the writing transaction. It locks their rows, so it waits for a commit of a killed server that has not
+    finished.
     """
     if not records:
         return set()

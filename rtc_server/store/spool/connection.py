@@ -1,7 +1,7 @@
 """Opens the spool's file, and reserves space in it for a full disk.
 
-SQLite runs in WAL mode with synchronous=FULL: what is committed survives a kill and a power cut. Several servers may use
-one file at once. Everything here blocks: call it from a thread.
+SQLite runs in WAL mode with synchronous=FULL: what is committed survives a kill and a power cut. Several servers may
+use one file at once. Everything here blocks: call it from a thread.
 """
 
 import os
