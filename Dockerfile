@@ -1,16 +1,16 @@
-# The server as one image: Python, the locked packages, this package; no compiler, no pip, no shell script.
-# `make image-test` builds it and runs it. What it holds and how large it is: docs/deployment.md.
+# The server's image: Python, the locked packages and this package, without a compiler or pip.
+# `make image-test` builds and runs it. Contents and sizes: docs/deployment.md.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1
 WORKDIR /src
 
-# Packages first: they change less often than the code, and this layer is then made once.
+# Packages first: they change less often than the code, so this layer is cached.
 COPY requirements.lock requirements-build.lock ./
 RUN python -m venv --without-pip /opt/rtc-server \
     && python -m pip --python /opt/rtc-server/bin/python install --require-hashes --no-deps -r requirements.lock
-# What the server never imports: the packages' own tests, OpenCV's cascades, MediaPipe's tasks, and its models of hands,
-# poses and objects.
+# Remove what the server never imports: the packages' own tests, OpenCV's cascades, MediaPipe's tasks, and its models of
+# hands, poses and objects.
 RUN cd /opt/rtc-server/lib/python3.*/site-packages \
     && find . -depth -type d \( -name tests -o -name test -o -name testing \) -exec rm -r {} + \
     && find mediapipe/modules -mindepth 1 -maxdepth 1 ! -name "face_*" -exec rm -r {} + \
@@ -24,7 +24,7 @@ COPY static static
 COPY turn turn
 RUN /opt/builder/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
     && python -m pip --python /opt/rtc-server/bin/python install --no-deps --no-index /opt/wheels/*.whl
-# The modules that are imported are compiled, and no others: 20 MB instead of 50.
+# Importing compiles only the modules that are used: 20 MB instead of 50.
 RUN /opt/rtc-server/bin/python -I -c "import rtc_server.app, rtc_server.commands.serve, aiomysql, aiosqlite, asyncpg" \
     && mkdir -p /opt/empty
 
@@ -33,23 +33,23 @@ FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="rtc-server" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/rtc-server /opt/rtc-server
-# A named volume takes the owner of the folder that it covers: the server's state, and the relay's configuration,
-# which coturn's image reads as nobody.
+# A named volume gets the owner of the folder where it is mounted. /var/lib/rtc-server is the server's state. /run/relay
+# has the relay's configuration, which coturn's image reads as nobody.
 COPY --from=build --chown=10001:10001 /opt/empty /var/lib/rtc-server
 COPY --from=build --chown=65534:65534 /opt/empty /run/relay
 
-# The only folder besides its state that it may write to is /tmp, which is memory.
+# The server may write to its state and to /tmp, which is in memory.
 ENV PATH=/opt/rtc-server/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     RTC_HOST=0.0.0.0 \
     RTC_PORT=8080
-# By number, so that an orchestrator can see that it is not root.
+# A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 WORKDIR /var/lib/rtc-server
 EXPOSE 8080/tcp
-# The server ends its peers in order on SIGTERM, and stores what they have; it needs no shell between.
+# On SIGTERM the server ends its peers and stores their sessions.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s --retries=3 \
     CMD ["/opt/rtc-server/bin/python", "-I", "-c", "import os, ssl, urllib.request; scheme = 'https' if os.environ.get('RTC_TLS_CERTIFICATE') else 'http'; urllib.request.urlopen(f'{scheme}://127.0.0.1:{os.environ[\"RTC_PORT\"]}/healthz', timeout=2, context=ssl._create_unverified_context())"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the secrets that compose.yaml reads, a file each, into a folder (secrets/ by default). What is there stays.
+# Writes the secrets that compose.yaml reads, a file each, into a folder (secrets/ by default). Keeps existing files.
 set -eu
 folder=${1:-secrets}
 umask 077
@@ -7,7 +7,7 @@ mkdir -p "$folder"
 
 keep() { # file, value
     [ -s "$folder/$1" ] || printf '%s\n' "$2" >"$folder/$1"
-    # Containers read these under their own user numbers; the folder, 0700, keeps everybody else on this host out.
+    # Containers read these under their own user numbers. The folder is 0700, so no other user of this host can.
     chmod 0444 "$folder/$1"
 }
 

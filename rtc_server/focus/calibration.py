@@ -96,7 +96,7 @@ class Calibrator:
     def finish(self) -> Calibration:
         """Dots at which too little was seen are left out.
 
-        :raises CalibrationFailed: fewer dots than `TARGETS` has are left, or they were not looked at.
+        Raises CalibrationFailed: fewer dots than `TARGETS` has are left, or they were not looked at.
         """
         seen = {target: samples for target, samples in self._samples.items() if len(samples) >= MIN_SAMPLES}
         if len(seen) < len(TARGETS):
@@ -108,7 +108,7 @@ class Calibrator:
 def fitted(targets: Sequence[tuple[float, float]], gazes: Sequence[tuple[float, float]]) -> Calibration:
     """Fit the gaze (yaw, pitch) towards the first five targets; any further ones only tell its error.
 
-    :raises CalibrationFailed: the gaze did not follow the dots, or they are too much in a line.
+    Raises CalibrationFailed: the gaze did not follow the dots, or they are too much in a line.
     """
     fit, held_out = slice(len(TARGETS)), slice(len(TARGETS), None)
     every_place = np.array([(1.0, x - 0.5, y - 0.5) for x, y in targets])

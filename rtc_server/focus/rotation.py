@@ -39,7 +39,7 @@ def nearest_rotation(x: Vector, y: Vector, z: Vector) -> tuple[Rotation, float]:
     proper even where the map mirrors. He finds the sum of the stretches by iteration; here it comes from their
     squares, the roots of a cubic, of which the smallest is known in closed form (Viete).
 
-    :raises ValueError: the map is not finite.
+    Raises ValueError: the map is not finite.
     """
     x_x, y_y, z_z = dot(x, x), dot(y, y), dot(z, z)
     x_y, y_z, z_x = dot(x, y), dot(y, z), dot(z, x)

@@ -157,7 +157,7 @@ class FocusTracker:
     def finish_calibration(self) -> Calibration:
         """All dots were shown: judge by the learner's own screen from now on, unless the quality is poor.
 
-        :raises CalibrationFailed: the dots were not looked at, or the eyes were not seen.
+        Raises CalibrationFailed: the dots were not looked at, or the eyes were not seen.
         """
         calibrator, self._calibrator = self._calibrator or Calibrator(), None
         calibration = calibrator.finish()

@@ -79,7 +79,7 @@ def encode_clip(
     until_s: float | None = None,
     on_picture: Callable[[], object] = lambda: None,
 ) -> EncodedClip:
-    """Encodes upright pictures, each with its time from the first one, at 640x480, or 480x640 if they are taller.
+    """Encodes upright pictures, each with its time from the first one, at 640x480 (480x640 if taller than wide).
 
     Their times are kept. `on_picture` is called after each one.
     """

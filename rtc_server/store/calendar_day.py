@@ -1,4 +1,4 @@
-"""Which day a moment belongs to, in the database's own time zone: that of the platform's `CURDATE()`."""
+"""Finds the day of a moment in the database's own time zone, which the platform's `CURDATE()` uses."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rtc_server.store.schema import MYSQL, as_utc
 
 POSTGRESQL_ZONE = "rtc_time_zone"
-"""Where engine.py notes, in a connection's `info`, the zone that PostgreSQL gave it before it was set to UTC."""
+"""Key in a connection's `info`: engine.py stores the zone that PostgreSQL gave before it sets the connection to UTC."""
 
 _IN_MYSQL = text(
     "SELECT day, CONVERT_TZ(CAST(day AS DATETIME), @@global.time_zone, '+00:00'), "
@@ -26,12 +26,12 @@ _IN_POSTGRESQL = text(
 class CalendarDay:
     day: date
     begins: datetime
-    """UTC, aware; as is `ends`, which belongs to the next day."""
+    """UTC, aware. So is `ends`, the first moment of the next day."""
     ends: datetime
 
 
 async def calendar_day(connection: AsyncConnection, moment: datetime) -> CalendarDay:
-    """The day of `moment` (aware). SQLite has no time zone of its own: there it is the day in UTC."""
+    """The day of `moment` (aware). SQLite has no time zone, so there it is the day in UTC."""
     dialect = connection.dialect.name
     if dialect in MYSQL:
         found = (await connection.execute(_IN_MYSQL, {"moment": _naive(moment)})).one()
@@ -41,7 +41,7 @@ async def calendar_day(connection: AsyncConnection, moment: datetime) -> Calenda
     else:
         return _day_in_utc(moment)
     day, begins, ends = found
-    # MySQL answers NULL for a zone that it has no table of.
+    # MySQL answers NULL if it has no table of the zone.
     return CalendarDay(day, as_utc(begins), as_utc(ends)) if begins and ends else _day_in_utc(moment)
 
 

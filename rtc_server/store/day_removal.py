@@ -1,4 +1,4 @@
-"""What becomes of the platform's rows when our sessions in them are removed."""
+"""Corrects the platform's rows when our sessions in them are removed."""
 
 from collections.abc import Collection, Sequence
 
@@ -21,10 +21,10 @@ async def days_of(connection: AsyncConnection, rows: Collection[RowOwner]) -> li
 async def note_removal(
     connection: AsyncConnection, focus_session_ids: Sequence[str], *, may_be_live: bool
 ) -> set[RowOwner]:
-    """Adds the time of these sessions to what their days say was removed, so that the rows go on counting it.
+    """Adds the time of these sessions to the removed time of their days, so that the rows still include it.
 
-    Not that of sessions which have no end and `may_be_live`: they are written again, with all their time. Returns
-    the rows that those are in. To be called before the sessions are removed.
+    Leaves out sessions without an end if they `may_be_live`: they are written again, with all their time. Returns the
+    rows of those. Call it before the sessions are removed.
     """
     live = _ours.ended_at.is_(None) if may_be_live else false()
     query = (
@@ -56,7 +56,7 @@ _SUMS = ("focused_s", "unfocused_s", "unknown_s")
 
 
 async def without_sessions(connection: AsyncConnection, rows: Collection[RowOwner]) -> set[RowOwner]:
-    """Those rows that no session of ours points at any more."""
+    """The rows among these that have no session of ours any more."""
     owner = (_ours.platform_row_id, _ours.user_id, _ours.module_id)
     query = select(*owner).where(_ours.platform_row_id.in_({row_id for row_id, _, _ in rows})).distinct()
     pointed_at = {tuple(row) for row in await connection.execute(query)}
@@ -64,7 +64,7 @@ async def without_sessions(connection: AsyncConnection, rows: Collection[RowOwne
 
 
 async def give_back_rows(connection: AsyncConnection, rows: Collection[RowOwner]) -> int:
-    """Removes our own rows and returns how many; a row that was adopted says again what it said before."""
+    """Removes rows that we created and returns their number. An adopted row gets back what it held before."""
     adopted_days = select(platform_days).where(_DAY_OWNER.in_(list(rows)), _days.adopted)
     adopted = {(day.platform_row_id, day.user_id, day.module_id): day for day in await connection.execute(adopted_days)}
     row_owner = tuple_(_rows.id, _rows.user_id, _rows.module_id)
@@ -85,6 +85,6 @@ async def give_back_rows(connection: AsyncConnection, rows: Collection[RowOwner]
 
 
 async def forget_days(connection: AsyncConnection, rows: Collection[RowOwner]) -> None:
-    """Of rows that no session points at. One that comes later adopts the row with what it then holds."""
+    """Forgets the days of rows without a session. A later session adopts the row with what it then holds."""
     if rows:
         await connection.execute(delete(platform_days).where(_DAY_OWNER.in_(list(rows))))

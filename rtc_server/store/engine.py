@@ -1,4 +1,4 @@
-"""Opens the database. Where that fails, the error says in one sentence what to do."""
+"""Opens the database. If that fails, the error says what to do."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", 
 LOCK_WAIT_S = 3
 """How long a write waits for a row that somebody else has locked. MySQL's default is 50 s."""
 READS_AT_ONCE = 4
-"""Connections. A read takes milliseconds; more of them at once would only take the database from the saves."""
+"""Connections for reads. A read takes milliseconds; more reads at once would only slow down the saves."""
 
 
 async def open_store(url: str, *, connect_timeout_s: float = 10.0) -> AsyncEngine:
@@ -48,7 +48,7 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        # The text may hold a password, and the error quotes the text.
+        # SQLAlchemy's error quotes the URL, which may contain a password.
         raise StoreUnavailable(
             "RTC_DATABASE_URL is not the URL of a database. Write it as mysql+aiomysql://user:password@host/name."
         ) from None
@@ -63,9 +63,9 @@ def _parse(url: str) -> URL:
 
 
 def open_reads(url: str, *, connect_timeout_s: float = 5.0) -> AsyncEngine:
-    """A second, small pool for those who only read: however many they are, they keep no connection from the saves.
+    """A second, small pool for reads, so that they never use up the connections for saves.
 
-    Connects when it is first used; the caller disposes of it. Raises StoreUnavailable where `url` is not valid.
+    Connects when it is first used. The caller disposes of it. Raises StoreUnavailable if `url` is not valid.
     """
     return _make_engine(_parse(url), connect_timeout_s, reads=True)
 
@@ -79,7 +79,7 @@ def _make_engine(url: URL, connect_timeout_s: float, *, reads: bool = False) -> 
     if backend in MYSQL:
         session = f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_WAIT_S}"
         arguments = {"connect_timeout": connect_timeout_s, "init_command": session}
-        # MySQL's own level locks the gaps between keys as well: two servers that insert wait for each other.
+        # MySQL's default level also locks the gaps between keys: two servers that insert would wait for each other.
         options["isolation_level"] = "READ COMMITTED"
     elif backend == "postgresql":
         arguments = {"timeout": connect_timeout_s, "server_settings": {"lock_timeout": f"{LOCK_WAIT_S}s"}}
@@ -99,7 +99,7 @@ def _make_engine(url: URL, connect_timeout_s: float, *, reads: bool = False) -> 
 
 
 def _speak_utc_to_postgresql(engine: AsyncEngine) -> None:
-    """Not by a setting of the connection's start, which would hide the database's own zone: the day goes by that."""
+    """Sets UTC after connecting. As a connection parameter it would hide the database's own zone, which we need too."""
 
     @event.listens_for(engine.sync_engine, "connect")
     def _set_time_zone(dbapi_connection: Any, record: Any) -> None:
@@ -114,9 +114,9 @@ def _speak_utc_to_postgresql(engine: AsyncEngine) -> None:
 
 
 def _begin_in_sqlite(engine: AsyncEngine, statement: str) -> None:
-    """Begins each transaction of a writing engine as a writer's.
+    """Begins each transaction of a writing engine with SQLite's write lock.
 
-    One that begins as a reader's fails at once when it comes to write while another does; this one waits.
+    Without that, a transaction which reads first fails at once if another one writes; with it, it waits.
     """
 
     @event.listens_for(engine.sync_engine, "connect")

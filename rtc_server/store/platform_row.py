@@ -1,4 +1,4 @@
-"""What a row of the platform's table says, in its words: whole seconds and a little JSON."""
+"""The content of a row in the platform's table: whole seconds and a little JSON."""
 
 import json
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from rtc_server.store.schema import as_utc
 
 @dataclass(frozen=True, slots=True)
 class AdoptedSeconds:
-    """What a row held before any of our time was in it."""
+    """What a row held before our time was added."""
 
     total: int = 0
     focused: int = 0
@@ -20,12 +20,12 @@ class AdoptedSeconds:
 
 @dataclass(frozen=True, slots=True)
 class RowContent:
-    """What one row is to say. It depends on nothing but what the database holds."""
+    """The content of one row. It depends only on what the database holds."""
 
     totals: Totals
-    """Of all our sessions that point at the row."""
+    """Sums of all our sessions that belong to the row."""
     focus_session_id: str
-    """Of the session that was recorded last; as are the four that follow."""
+    """This and the next four are of the session that was recorded last."""
     policy: str
     end_reason: str | None
     recorded_at: datetime
@@ -40,8 +40,8 @@ def identity_columns(learner: Learner) -> dict[str, int | None]:
 def whole_seconds(focused_s: float, unfocused_s: float) -> tuple[int, int, int]:
     """Total, focused and unfocused seconds, where focused + unfocused = total.
 
-    The total is rounded once, and focused is the nearest, so neither ever goes down while the exact sums grow.
-    Unfocused is what is left: it is less than 1 s off, or 1 s at most.
+    Total and focused are rounded, so neither ever shrinks while the exact sums grow. Unfocused is the difference: it is
+    wrong by 1 s at most.
     """
     total, focused = round(focused_s + unfocused_s), round(focused_s)
     return total, focused, total - focused

@@ -1,7 +1,7 @@
-"""Which of two records of one FocusSession is the newer one.
+"""Decides which of two records of one FocusSession is newer.
 
-A server knows the order of its own records. This is for records that another server left in the spool: whether that
-server committed a newer one is known to the database alone.
+A server knows the order of its own records. This is for records that another server left in the spool. That server may
+have stored a newer one, which only the database knows.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,19 @@ from rtc_server.store.schema import focus_sessions
 
 
 def progress(record: FocusRecord) -> tuple[float, datetime]:
-    """Of two records of one FocusSession the newer one's is greater.
+    """A key that is greater for the newer of two records of one FocusSession.
 
-    The measured time never shrinks, even if the host's clock is set back. Where it is equal, the clock decides.
+    The measured time never shrinks, even if the host's clock is set back. If it is equal, the clock decides.
     """
     totals = record.totals
     return totals.focused_s + totals.unfocused_s + totals.unknown_s, record.recorded_at
 
 
 async def overtaken(connection: AsyncConnection, records: Sequence[FocusRecord]) -> set[str]:
-    """The ids of those that the database already holds, as they are or newer. Ask in the transaction that writes.
+    """The ids of the sessions for which the database has this record or a newer one.
 
-    Their rows are locked, so that a commit of a killed server that is still under way is waited for.
+    Call it in the writing transaction. It locks their rows, so it waits for a commit of a killed server that has not
+    finished.
     """
     if not records:
         return set()

@@ -1,4 +1,4 @@
-"""Reads back what was written."""
+"""Reads stored sessions."""
 
 import asyncio
 
@@ -18,14 +18,14 @@ from rtc_server.store.stored_session import PlatformRow, StoredSession
 
 class FocusReader:
     def __init__(self, engine: AsyncEngine, *, deadline_s: float = 5.0) -> None:
-        """`engine`: best one of `open_reads`. `deadline_s`: for one read, with its wait for a connection."""
+        """engine: one of `open_reads`. deadline_s: for one read, including the wait for a connection."""
         self._engine = engine
         self._deadline_s = deadline_s
 
     async def stored_session(
         self, focus_session_id: str, *, spans_after: int = -1, max_spans: int | None = None
     ) -> StoredSession | None:
-        """None where there is no such FocusSession. Of its spans those after number `spans_after`, from 0.
+        """The session with its spans after number `spans_after` (counted from 0); None if there is no such session.
 
         Raises StoreUnavailable.
         """
@@ -69,7 +69,7 @@ async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, 
 def _record(
     session: Row[tuple[object, ...]], spans: tuple[Span, ...], multiple_faces: tuple[tuple[float, float], ...]
 ) -> FocusRecord:
-    columns = session._mapping  # noqa: SLF001 - the documented way to a row's names
+    columns = session._mapping  # noqa: SLF001 - SQLAlchemy documents it for a row's names
     totals = {name: columns[name] for name in Totals.__dataclass_fields__}
     return FocusRecord(
         learner=Learner(session.user_id, session.module_id, session.section_id),

@@ -1,4 +1,4 @@
-"""Removing what is kept of people: all of one person's, or everybody's after a while."""
+"""Removes stored data: all of one user, or everybody's after some time."""
 
 import asyncio
 import logging
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 3600.0
 _SESSIONS_IN_ONE_TRANSACTION = 500
-"""So that a large removal never locks what is being measured meanwhile for long."""
+"""Sessions removed in one transaction. A larger one would lock rows that live sessions need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many rows are gone, and sessions that waited for the database."""
+    """How many rows were removed, and how many sessions that waited for the database."""
 
     focus_sessions: int = 0
     spans: int = 0
@@ -46,22 +46,21 @@ class Removed:
 
 
 async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform_rows: bool) -> Removed:
-    """Removes all FocusSessions of a user; where asked, also every row the platform's table has of them.
+    """Removes all FocusSessions of a user; if asked, also all rows of this user in the platform's table.
 
-    A session that is live goes on being written, from its next save on: end it first. The same goes for one that
-    a server holds for a database that is just coming back: `rtc-server check` says when none waits.
-    Raises StoreUnavailable.
+    A live session is written again at its next save, so end it first. The same is true for a session that a running
+    server holds after an outage: `rtc-server check` says when none waits. Raises StoreUnavailable.
     """
-    # First the spool: a server that starts meanwhile cannot bring them back.
+    # First the spool, so that a server that starts meanwhile cannot store them again.
     try:
         spooled = await asyncio.to_thread(remove_waiting, spool, user_id=user_id)
     except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error}): see RTC_SPOOL.") from error
+        raise StoreUnavailable(f"The spool {spool} cannot be searched ({error}): check RTC_SPOOL.") from error
     try:
         removed = await _remove(
             engine, focus_sessions.c.user_id == user_id, with_platform_rows=with_platform_rows, may_be_live=True
         )
-        if with_platform_rows:  # also those that are not from here
+        if with_platform_rows:  # also rows that this server did not write
             async with engine.begin() as connection:
                 await connection.execute(delete(platform_days).where(platform_days.c.user_id == user_id))
                 rest = await connection.execute(delete(platform_rows).where(platform_rows.c.user_id == user_id))
@@ -72,10 +71,10 @@ async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform
 
 
 async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_rows: bool) -> Removed:
-    """Removes FocusSessions last recorded before `older_than` (aware); where asked, with their platform rows.
+    """Removes FocusSessions last recorded before `older_than` (aware); if asked, with their platform rows.
 
-    A row of the platform's goes with the last of our sessions that points at it. One that held something before us
-    stays, with what it held. Raises StoreUnavailable.
+    A platform row is removed with the last of our sessions in it. A row that held time before ours stays and gets back
+    what it held. Raises StoreUnavailable.
     """
     try:
         return await _remove(
@@ -89,7 +88,7 @@ async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_row
 
 
 def expire_spooled(spool: Path, older_than: datetime) -> int:
-    """Removes sessions last recorded before `older_than` (aware) from the spool, and what was set aside before it.
+    """Removes sessions last recorded before `older_than` (aware) from the spool, and files set aside before then.
 
     Returns how many. Blocks. Raises OSError and sqlite3.Error.
     """
@@ -104,7 +103,7 @@ def expire_spooled(spool: Path, older_than: datetime) -> int:
 async def keep_expiring(
     engine: AsyncEngine, spool: Path, retention_days: float, *, with_platform_rows: bool, every_s: float = CHECK_EVERY_S
 ) -> None:
-    """Removes what is older than `retention_days`, now and again every `every_s`, until cancelled."""
+    """Removes data older than `retention_days`, now and then every `every_s` seconds, until cancelled."""
     while True:
         older_than = datetime.now(UTC) - timedelta(days=retention_days)
         removed = Removed()
@@ -137,7 +136,7 @@ async def _remove(
                 return removed
             keys = [row.focus_session_id for row in found]
             rows = {(row.platform_row_id, row.user_id, row.module_id) for row in found}
-            # First of all, as whoever writes a day does.
+            # Before anything else, as all that write a day do.
             await lock_days(connection, await days_of(connection, rows))
             kept_up = await note_removal(connection, keys, may_be_live=may_be_live)
             removed += await _remove_sessions(connection, keys)

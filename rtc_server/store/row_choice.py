@@ -1,12 +1,11 @@
-"""Which row of the platform's table a FocusSession's time is counted in.
+"""Chooses the row of the platform's table that includes a FocusSession's time.
 
-`session`: each FocusSession has a row of its own. `day`: it goes into the row of its user, module and section that was
-created on the day it began, as the platform's own endpoint has it; where the session has no section, any row of the
-user and module will do. The choice is made once and kept in `rtc_focus_sessions.platform_row_id`, for as long as the
-platform leaves the row there.
+`session`: each FocusSession has a row of its own. `day`: its time goes into the row of its user, module and section
+that was created on the day when it began, as in the platform's own endpoint. If the session has no section, any row of
+the user and module is used. The choice is kept in `rtc_focus_sessions.platform_row_id` until the platform deletes it.
 
-Everybody who writes a day locks its row in `rtc_platform_days` first, always in the order of its key. So two servers
-take turns, and neither waits for the other in a circle.
+A transaction that writes a day first locks the day's row in `rtc_platform_days`. Several days are locked in the order
+of their keys. So two servers take turns and cannot wait for each other in a circle.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,22 +27,22 @@ PlatformRows = Literal["day", "session"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class DayKey:
-    """Of a row in `rtc_platform_days`. They are locked in this order."""
+    """Key of a row in `rtc_platform_days`. Rows are locked in this order."""
 
     user_id: int
     module_id: int
     day: date
     section_id: int
-    """The platform row's; 0 where it has none."""
+    """Section of the platform's row; 0 if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowPointer:
-    """The row that a FocusSession's time is counted in."""
+    """The platform's row that includes a FocusSession's time."""
 
     row_id: int
     day: DayKey | None
-    """None for a row that belongs to one session alone."""
+    """None for a row that belongs to a single session."""
 
 
 async def choose_rows(
@@ -52,15 +51,15 @@ async def choose_rows(
     pointers: Mapping[str, RowPointer],
     mode: PlatformRows,
 ) -> dict[str, RowPointer]:
-    """For each record the row it has, or is to have; that row is there, and its day is locked.
+    """The row for each record. The rows exist afterwards, and their days are locked.
 
-    `pointers` are those known, by FocusSession. One whose row was deleted by the platform counts for nothing.
+    pointers: the known rows, by FocusSession. If the platform deleted such a row, another one is chosen.
     """
     chosen = await _still_there(connection, records, pointers)
     homeless = [record for record in records if record.focus_session_id not in chosen]
     wanted = {record.focus_session_id: await _wanted_day(connection, record) for record in homeless if mode == "day"}
     locked = {pointer.day for pointer in chosen.values() if pointer.day} | {key for key, _ in wanted.values()}
-    # New ones need another statement, and two statements would lock out of order: then all go by that one.
+    # New days need another statement. Two statements would lock out of order, so all days use that one.
     if wanted or await lock_days(connection, locked) < len(locked):
         await _create_and_lock_days(connection, locked)
     for record in homeless:
@@ -73,7 +72,7 @@ async def choose_rows(
 
 
 async def lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> int:
-    """Until the transaction ends nobody else writes these days. Returns how many of them there are."""
+    """Locks these days until the transaction ends. Returns how many of them exist."""
     columns = list(platform_days.primary_key.columns)
     wanted = [(key.user_id, key.module_id, key.day, key.section_id) for key in keys]
     if not wanted:
@@ -83,13 +82,13 @@ async def lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> int:
 
 
 async def _create_and_lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> None:
-    """As `lock_days`, and creates those that are missing. Costs the event loop five times as much."""
+    """Like `lock_days`, but creates missing days. Takes five times as long on the event loop."""
     rows = [
         {"user_id": key.user_id, "module_id": key.module_id, "day": key.day, "section_id": key.section_id}
         for key in sorted(keys)
     ]
-    # Not "insert, and ignore what is there": on MySQL that takes a shared lock, and two who want to write wait for
-    # each other. An update that changes nothing takes the exclusive one.
+    # Not "insert or ignore": on MySQL that takes a shared lock, and two writers would wait for each other. An update
+    # that changes nothing takes an exclusive lock.
     if connection.dialect.name in MYSQL:
         in_mysql = mysql.insert(platform_days).values(rows)
         await connection.execute(in_mysql.on_duplicate_key_update(user_id=platform_days.c.user_id))
@@ -105,7 +104,7 @@ async def _create_and_lock_days(connection: AsyncConnection, keys: Iterable[DayK
 async def _still_there(
     connection: AsyncConnection, records: Sequence[FocusRecord], pointers: Mapping[str, RowPointer]
 ) -> dict[str, RowPointer]:
-    """A row counts as ours only with its learner and module: a deleted row's id may be somebody else's by now."""
+    """A row is ours only if user and module match too: the id of a deleted row may be used again."""
     expected = {
         record.focus_session_id: (pointers[record.focus_session_id].row_id, *_owner(record))
         for record in records
@@ -129,7 +128,7 @@ async def _wanted_day(connection: AsyncConnection, record: FocusRecord) -> tuple
 
 
 async def _row_of_day(connection: AsyncConnection, record: FocusRecord, key: DayKey, day: CalendarDay) -> int:
-    """The platform row of a day that is locked: the one it has, one that is adopted, or a new one."""
+    """The platform's row for a locked day: the known one, an adopted one, or a new one."""
     this_day = tuple_(*platform_days.primary_key.columns) == (key.user_id, key.module_id, key.day, key.section_id)
     row_id = await connection.scalar(select(platform_days.c.platform_row_id).where(this_day))
     there = select(platform_rows.c.id).where(
@@ -165,7 +164,7 @@ async def _row_of_day(connection: AsyncConnection, record: FocusRecord, key: Day
 
 
 async def _find_row(connection: AsyncConnection, record: FocusRecord, day: CalendarDay) -> Any:
-    """As the platform looks it up: of several rows the first, None where there is no such row."""
+    """The first row that matches, as the platform looks it up; None if there is none."""
     rows = platform_rows.c
     query = select(
         rows.id,
@@ -186,9 +185,9 @@ async def _find_row(connection: AsyncConnection, record: FocusRecord, day: Calen
 
 
 async def _adopted(connection: AsyncConnection, record: FocusRecord, row: Row[Any]) -> AdoptedSeconds | None:
-    """What the row holds, less what our own sessions put there: those of a time when each had its own row.
+    """What the row holds without the time of our own sessions, which may be from when each had its own row.
 
-    None where the row is our own.
+    None if we created the row.
     """
     ours = focus_sessions.c
     user_id, module_id = _owner(record)
@@ -206,7 +205,7 @@ async def _adopted(connection: AsyncConnection, record: FocusRecord, row: Row[An
 
 
 async def _insert_row(connection: AsyncConnection, record: FocusRecord, columns: Mapping[str, object]) -> int:
-    """One by one, because MySQL tells only the id of the last row inserted. What it says is written later."""
+    """Inserts rows one by one, because MySQL returns only the id of the last one. Their content is written later."""
     values = identity_columns(record.learner) | dict(columns)
     key = (await connection.execute(insert(platform_rows).values(values))).inserted_primary_key
     assert key is not None

@@ -1,7 +1,7 @@
-"""What the platform's rows are to say, from what our own tables hold; and saying it.
+"""Computes and writes the content of the platform's rows from our own tables.
 
-A row says: what it held before us + the sum of our sessions that point at it. It is worked out from the database in
-the transaction that changed a session, so that writing it again, or dying anywhere, changes nothing.
+A row holds what it held before us plus the sum of our sessions in it. The database computes that in the transaction
+that changed a session. So writing it again, or a crash at any point, changes nothing.
 """
 
 from collections.abc import Collection
@@ -15,14 +15,14 @@ from rtc_server.store.platform_row import AdoptedSeconds, RowContent, measured_c
 from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
 
 RowOwner = tuple[int, int, int]
-"""A row's id, its user's and its module's: the id alone may have gone to somebody else."""
+"""Ids of a row, its user and its module. The row's id alone is not enough: it may be used again."""
 
 _ours = focus_sessions.c
 _OWNER = (_ours.platform_row_id, _ours.user_id, _ours.module_id)
 
 
 async def write_rows(connection: AsyncConnection, rows: Collection[RowOwner]) -> None:
-    """One statement for all. Rows that no session of ours points at are left as they are."""
+    """Reads all in one statement. Rows without a session of ours are left out."""
     contents = await _contents(connection, rows)
     if not contents:
         return
@@ -58,7 +58,7 @@ async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> 
         .group_by(*_OWNER)
         .subquery()
     )
-    # The session that was recorded last comes along. Of two at one moment the greater id counts, below.
+    # Also selects the session that was recorded last. If two have the same time, the greater id is chosen below.
     query = (
         select(
             sums,
@@ -111,7 +111,7 @@ def _content(row: Row[Any]) -> RowContent:
         policy=row.policy,
         end_reason=row.end_reason,
         recorded_at=row.recorded_at,
-        # As the platform's own endpoint writes it: there a row is the whole day's.
+        # 'viewing', as the platform's own endpoint writes it for a whole day.
         session_type="viewing" if of_day else row.session_type,
         adopted=AdoptedSeconds(row.adopted_total_seconds, row.adopted_focused_seconds, row.adopted_unfocused_seconds)
         if of_day

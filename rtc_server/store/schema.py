@@ -1,7 +1,7 @@
-"""The tables: the platform's one, which is adopted, and our own beside it.
+"""The tables: the platform's one and our own.
 
-There is no foreign key between the platform's table and ours: the platform may delete or change its rows, and we
-notice at the next write.
+There is no foreign key between the platform's table and ours. The platform may delete or change its rows; the next
+write notices it.
 """
 
 from datetime import UTC, datetime
@@ -45,12 +45,12 @@ _TABLE_OPTIONS: dict[str, Any] = {
 
 
 def as_utc(moment: datetime) -> datetime:
-    """The moment as an aware UTC time. Databases without zones hold UTC: every connection of ours says so."""
+    """The moment as an aware UTC time. Databases without time zones hold UTC, as all our connections use UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment, to the microsecond, on every database."""
+    """An aware time, exact to the microsecond on every database."""
 
     impl = DateTime
     cache_ok = True
@@ -112,7 +112,7 @@ platform_rows = Table(
         _timestamp,
         nullable=False,
         server_default=_TimeOfLastChange(),
-        # PostgreSQL and SQLite do not keep it by themselves, nor does every table that is adopted.
+        # PostgreSQL and SQLite do not update it by themselves, nor do all existing tables.
         onupdate=text("CURRENT_TIMESTAMP"),
     ),
     Column("focused_time_seconds", Integer, server_default=text("0")),
@@ -162,7 +162,7 @@ focus_sessions = Table(
     Index("rtc_focus_sessions_platform_row", "platform_row_id"),
     **_TABLE_OPTIONS,
 )
-"""`platform_row_id` is the row of the platform's that the session's time is counted in."""
+"""`platform_row_id` is the id of the platform's row that includes the session's time."""
 
 platform_days = Table(
     "rtc_platform_days",
@@ -183,10 +183,10 @@ platform_days = Table(
     Index("rtc_platform_days_row", "platform_row_id"),
     **_TABLE_OPTIONS,
 )
-"""One row for each row of the platform's that holds a day. Whoever writes the day locks it first.
+"""One row for each platform row of a day. A transaction that writes the day locks it first.
 
-`section_id` is the platform row's; 0 where that has none. `adopted_…` is what the row held before it was ours,
-`removed_…` the time of those of our sessions in it that were removed since.
+`section_id` is the platform row's, or 0 if it has none. `adopted_…` is what the row held before we added to it.
+`removed_…` is the time of our sessions in it that were removed later.
 """
 
 focus_spans = Table(
@@ -210,4 +210,4 @@ multiple_faces_spans = Table(
     Column("end_s", Double, nullable=False),
     **_TABLE_OPTIONS,
 )
-"""When a second person was in the picture, whatever the state."""
+"""Times when a second person was in the picture, in any state."""

@@ -1,6 +1,6 @@
-"""One transaction that makes the database say what a batch of records says.
+"""Writes a batch of records in one transaction.
 
-Nothing here adds: whatever was there before, afterwards each record's rows are what the record says.
+Nothing is added to old values: whatever was there before, afterwards the rows hold what the record says.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ _Stretch = TypeVar("_Stretch", Span, tuple[float, float])
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """What the database is known to hold of one FocusSession."""
+    """What the database holds of one FocusSession, as far as this process knows."""
 
     pointer: RowPointer
     spans: tuple[Span, ...]
@@ -40,17 +40,17 @@ async def write_records(
     rows: PlatformRows,
     recovered: Collection[str] = (),
 ) -> dict[str, StoredState]:
-    """Writes the records, of one FocusSession each, inside the caller's transaction.
+    """Writes the records, one for each FocusSession, in the caller's transaction.
 
-    `known` spares reading back what this process wrote itself; what it lacks is looked up. Of `recovered` sessions
-    the database may know better: then it is left as it is. Returns what the database holds of those that were
-    written, once the transaction is committed. Building the statements for 32 records takes about 5 ms of the event
-    loop, for 100 three times that: write many in pieces.
+    known: what this process wrote before; what is missing is read from the database. recovered: sessions for which the
+    database may have a newer record, which is then kept. Returns what the database holds of the written sessions after
+    the commit. Building the statements for 32 records takes about 5 ms of the event loop, for 100 three times that:
+    write many records in pieces.
     """
     unknown = [record.focus_session_id for record in records if record.focus_session_id not in known]
     before = {**known, **(await _look_up(connection, unknown) if unknown else {})}
     pointers = {key: state.pointer for key, state in before.items()}
-    chosen = await choose_rows(connection, records, pointers, rows)  # this locks: read what may change after it
+    chosen = await choose_rows(connection, records, pointers, rows)  # takes locks: read what may change after this
     newer = await overtaken(connection, [record for record in records if record.focus_session_id in recovered])
     records = [record for record in records if record.focus_session_id not in newer]
     if not records:
@@ -113,7 +113,7 @@ async def _look_up(connection: AsyncConnection, focus_session_ids: Sequence[str]
 async def stored_spans(
     connection: AsyncConnection, focus_session_id: str, *, after: int = -1, limit: int | None = None
 ) -> tuple[Span, ...]:
-    """In order, from the one whose ordinal follows `after`; no more than `limit`."""
+    """At most `limit` spans in order, beginning after the one with number `after`."""
     rows = await _stretches(connection, focus_spans, focus_session_id, after, limit)
     return tuple(Span(row.start_s, row.end_s, FocusState(row.state), Reason(row.reason)) for row in rows)
 
@@ -161,9 +161,9 @@ async def _write_spans(
     sessions: Sequence[tuple[str, tuple[_Stretch, ...], tuple[_Stretch, ...]]],
     columns: Callable[[_Stretch], dict[str, object]],
 ) -> None:
-    """Writes from the first span on that differs from what is stored: the last one grows, earlier ones stay.
+    """Writes the spans from the first one that differs from what is stored. Usually only the last one has changed.
 
-    `sessions` has of each FocusSession its id, what is stored, and what is to be.
+    sessions: for each FocusSession its id, the stored spans, and the new ones.
     """
     outdated, rows = [], []
     for focus_session_id, old, new in sessions:
@@ -191,6 +191,6 @@ def _multiple_faces_columns(span: tuple[float, float]) -> dict[str, object]:
 
 def _common_length(old: Sequence[object], new: Sequence[object]) -> int:
     for index, (one, other) in enumerate(zip(old, new, strict=False)):
-        if one is not other and one != other:  # mostly it is the very same
+        if one is not other and one != other:  # usually it is the same object
             return index
     return min(len(old), len(new))

@@ -1,4 +1,4 @@
-"""What can be read back of a FocusSession."""
+"""A FocusSession as it is read from the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from rtc_server.record import FocusRecord
 
 @dataclass(frozen=True, slots=True)
 class PlatformRow:
-    """The row in `eye_tracking_sessions`, as it is now."""
+    """The row in `eye_tracking_sessions` as it is now."""
 
     id: int
     user_id: int
@@ -17,7 +17,7 @@ class PlatformRow:
     total_time_seconds: int | None
     session_type: str | None
     created_at: datetime
-    """UTC, aware; as is `last_updated`."""
+    """UTC, aware. So is `last_updated`."""
     last_updated: datetime
     focused_time_seconds: int | None
     unfocused_time_seconds: int | None
@@ -28,10 +28,10 @@ class PlatformRow:
 @dataclass(frozen=True, slots=True)
 class StoredSession:
     record: FocusRecord
-    """As last written, to the microsecond and the last bit of each float."""
+    """The last record that was written, exact to the microsecond and to the last bit of each float."""
     ended_at: datetime | None
-    """UTC, aware; None while it lasts."""
+    """UTC, aware; None while the session lasts."""
     row: PlatformRow | None
-    """None where the platform has deleted it."""
+    """None if the platform has deleted it."""
     spans_go_on: bool = False
-    """There are more spans than were asked for."""
+    """True if there are more spans after these."""

@@ -1,4 +1,4 @@
-"""What the writer knows of one FocusSession that is live, or whose end is not stored yet."""
+"""The writer's state of one FocusSession that is live, or whose end is not stored yet."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from rtc_server.store.sql import StoredState
 class UnsavedSession:
     record: FocusRecord
     stored: StoredState | None = None
-    """None when it has to be looked up."""
+    """None if it must be read from the database."""
     dirty: bool = True
     """The newest record is not stored yet."""
     urgent: bool = True
-    """To be written now, not in the next round."""
+    """Write it now, not in the next round."""
     refused: bool = False
-    """The database took others but not this one, which goes in a transaction of its own until it is taken."""
+    """The database refused this session but not others. It is written in its own transaction until it succeeds."""
     recovered: bool = False
     """Left by an earlier server: the database may hold a newer record."""
     spool_due: float = 0.0
@@ -28,7 +28,7 @@ class UnsavedSession:
 
     @property
     def lock_order(self) -> tuple[int, int, datetime]:
-        """That of `row_choice.DayKey`, as far as it is known beforehand."""
+        """Order of `row_choice.DayKey`, as far as it is known before writing."""
         return self.record.learner.user_id, self.record.learner.module_id, self.record.started_at
 
     def tell(self, error: StoreUnavailable | None) -> None:

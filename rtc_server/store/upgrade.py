@@ -12,7 +12,7 @@ from rtc_server.errors import StoreUnavailable
 from rtc_server.store.schema import MYSQL, platform_metadata, platform_rows
 
 VERSION_TABLE = "rtc_alembic_version"
-"""Named so that it cannot meet the version table of the platform's own migrations."""
+"""Not Alembic's usual name, which the platform's own migrations may use."""
 
 _LOCK_NAME = "rtc_server_schema_upgrade"
 _LOCK_NUMBER = 7_264_510_335_512
@@ -20,9 +20,9 @@ _LOCK_WAIT_S = 60
 
 
 async def upgrade_schema(engine: AsyncEngine) -> None:
-    """Creates what is missing and changes nothing that is there. Servers that start together take turns.
+    """Creates missing tables and upgrades our own. Servers that start together take turns.
 
-    Raises StoreUnavailable where the platform's table lacks a column, or where the tables are those of a newer version.
+    Raises StoreUnavailable if the platform's table lacks a column, or if our tables are of a newer version.
     """
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade_alone)
@@ -31,7 +31,7 @@ async def upgrade_schema(engine: AsyncEngine) -> None:
 def _upgrade_alone(connection: Connection) -> None:
     dialect = connection.dialect.name
     if dialect in MYSQL:
-        # Held by the connection, as MySQL commits at each CREATE TABLE.
+        # A lock of the connection, because MySQL commits the transaction at each CREATE TABLE.
         if connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_WAIT_S}) != 1:
             raise StoreUnavailable(
                 "Another server has been upgrading this database for a minute. Wait for it, or see its log."

@@ -1,4 +1,4 @@
-"""From what a driver raised to a sentence that says what is wrong and what to do."""
+"""Turns a driver's exception into a sentence that says what is wrong and what to do."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,18 @@ _NOT_PERMITTED = {1044, 1142, 1227, "42501"}
 
 
 def why_unavailable(url: URL, error: BaseException) -> str:
-    """Never holds the password: of the address only its host, user and database are named."""
+    """Never contains the password: it names only host, user and database of the URL."""
     codes = set(_codes(error))
     where = f"the database server at {url.host or 'this host'}{f':{url.port}' if url.port else ''}"
     if url.get_backend_name() == "sqlite":
-        return f"The database file {url.database} cannot be used: {root_cause(error)}. See who may write there."
+        return f"The database file {url.database} cannot be used: {root_cause(error)}. Check who may write there."
     if codes & _REFUSED:
-        return f"User {url.username!r} or the password is refused by {where}: see RTC_DATABASE_URL."
+        return f"User {url.username!r} or the password is refused by {where}: check RTC_DATABASE_URL."
     if codes & _DATABASE_UNKNOWN:
-        return f"There is no database {url.database!r} on {where}: create it, or see RTC_DATABASE_URL."
+        return f"There is no database {url.database!r} on {where}: create it, or check RTC_DATABASE_URL."
     if codes & _NOT_PERMITTED:
         return (
-            f"User {url.username!r} may not do what is needed in database {url.database!r}: "
+            f"User {url.username!r} lacks rights in database {url.database!r}: "
             "grant SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER and INDEX."
         )
     cause = "no answer in time" if isinstance(error, TimeoutError) else root_cause(error)
@@ -45,6 +45,6 @@ def _codes(error: BaseException) -> Iterator[int | str]:
 
 
 def root_cause(error: BaseException) -> str:
-    """The root cause: its type, or SQLite's own message. Neither holds a value, so it may be logged."""
+    """Type of the root cause, or SQLite's own message. Neither contains a value, so it may be logged."""
     *_, root = _chain(error)
     return str(root) if type(root).__module__ == "sqlite3" else type(root).__name__

@@ -1,10 +1,10 @@
-"""Writes what is measured to the database, and never makes the measuring wait.
+"""Writes records to the database. The measuring never waits for it.
 
     put(record) ──▶ newest record of each FocusSession ──▶ transactions of 32 that changed
 
-A session's first record and its last go out at once, those between every `save_interval_s`. While the
-database is away everything waits here; as totals are absolute, the newest record is all there is to keep.
-What the database refused is also kept in the spool, for the server that starts after this one.
+A session's first and last record are written at once, the others every `save_interval_s`. While the database is away,
+the newest record of each session waits here; older ones are not needed, because totals are absolute. After the first
+refusal the records are also kept in the spool, for the next server that starts.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 _SESSIONS_IN_ONE_TRANSACTION = 32
-"""A row that somebody else has locked holds up no more than these; building the statements takes about 5 ms."""
+"""Sessions in one transaction. A locked row delays only these, and building the statements takes about 5 ms."""
 _WRITES_AT_ONCE = 4
-"""Within the engine's pool of five connections."""
+"""Transactions at once; fewer than the engine's five connections."""
 
 
 def retry_delay_s(failures: int) -> float:
-    """Seconds until the next attempt after so many in a row have failed: 0.5, 1, 2 … 15."""
+    """Waiting time after each failed attempt in a row, in seconds: 0.5, 1, 2 … 15."""
     return min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), _LONGEST_RETRY_S)
 
 
@@ -52,9 +52,9 @@ class FocusWriter:
         write_timeout_s: float = 15.0,
         ended_kept: int = 10_000,
     ) -> None:
-        """`rows`: which rows of the platform's table the time goes to, one a day or one a session.
+        """rows: one row of the platform's table for each day, or one for each session.
 
-        `ended_kept`: how many ended sessions may wait for the database; past that the oldest are dropped.
+        ended_kept: how many ended sessions may wait for the database; then the oldest are dropped.
         """
         self._transactions = Transactions(engine, rows, write_timeout_s)
         self._spooler = Spooler(spool)
@@ -63,21 +63,21 @@ class FocusWriter:
         self._entries: dict[str, UnsavedSession] = {}
         self._wake = asyncio.Event()
         self._failures = 0
-        """How many rounds in a row found no database."""
+        """How many rounds in a row have failed."""
         self._doubtful = False
-        """A write has failed, and no round has succeeded since: what is put now may not be stored for long."""
+        """True if a write failed and no round has succeeded since."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._retrying: asyncio.Task[None] | None = None
-        """Writes what was refused. It belongs to the task above."""
+        """Writes the refused sessions. The task above owns it."""
 
     @property
     def spool_fails(self) -> bool:
-        """What the database does not take now would be lost with the server."""
+        """True while the spool cannot be written. If the database is away too, a crash then loses sessions."""
         return self._spooler.failing
 
     async def start(self) -> None:
-        """What a server before this one could not store is the first to be stored."""
+        """Starts the task. It first stores what earlier servers could not store."""
         for record in await self._spooler.start():
             self._entries[record.focus_session_id] = UnsavedSession(record, recovered=True)
         if self._entries:
@@ -86,12 +86,12 @@ class FocusWriter:
         self._task = asyncio.create_task(self._run(), name="focus-writer")
 
     async def close(self, deadline_s: float = 10.0) -> None:
-        """Writes what is still to be written; what the database does not take in time goes into the spool."""
+        """Writes all that is not stored yet. What the database does not take in time goes into the spool."""
         if self._task is None:
             return
         self._closing = True
         if self._doubtful:
-            self._keep_in_spool(self._entries.values())  # the process may be killed while it waits
+            self._keep_in_spool(self._entries.values())  # before waiting: the process may be killed meanwhile
         self._wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
@@ -105,7 +105,7 @@ class FocusWriter:
             logger.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
     def put(self, record: FocusRecord) -> None:
-        """Notes the newest state of its FocusSession. Never blocks, and never raises because of the database."""
+        """Takes the newest record of a FocusSession. Never blocks, and never raises because of the database."""
         entry = self._entries.get(record.focus_session_id)
         if entry is None:
             entry = self._entries[record.focus_session_id] = UnsavedSession(record)
@@ -120,9 +120,9 @@ class FocusWriter:
             self._wake.set()
 
     async def settle(self, focus_session_id: str) -> None:
-        """Returns once that session's newest record is stored, at once if it is.
+        """Waits until that session's newest record is stored.
 
-        Raises StoreUnavailable when the database fails to take it; it is tried again all the same.
+        Raises StoreUnavailable if the database does not take it. The writer still tries again later.
         """
         entry = self._entries.get(focus_session_id)
         if entry is None or not entry.dirty:
@@ -155,7 +155,7 @@ class FocusWriter:
                 elif everything:
                     due = _now() + self._save_interval_s
                 if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
-                    self._wake.set()  # a newer record came, or somebody began to wait, meanwhile
+                    self._wake.set()  # meanwhile a newer record came, or somebody waits
             if self._retrying is not None:
                 await self._retrying
         finally:
@@ -167,12 +167,12 @@ class FocusWriter:
         return not any(entry.dirty and not entry.refused for entry in self._entries.values())
 
     async def _flush(self, batch: Collection[UnsavedSession]) -> bool:
-        """Writes the batch, as few transactions as may be. False when there is no database to write to."""
+        """Writes the batch in as few transactions as possible. False if the database is away."""
         for entry in batch:
             entry.urgent = False
         if not batch and self._failures and not await self._transactions.database_answers():
             return self._failed(batch, TimeoutError())
-        # In the order in which days are locked, so that two servers seldom wait for each other in a circle.
+        # In the order in which days are locked, so that two servers rarely wait for each other in a circle.
         together = sorted(batch, key=lambda entry: entry.lock_order)
         alone: list[UnsavedSession] = []
         for start in range(0, len(together), _SESSIONS_IN_ONE_TRANSACTION):
@@ -182,7 +182,7 @@ class FocusWriter:
                 self._doubtful = True
                 if not await self._transactions.database_answers():
                     return self._failed(batch, error)
-                # One record that it does not take must not hold up the others: they come when all others are done.
+                # A record that the database refuses must not delay the others, so it is tried again after them.
                 alone += some
         for entry, error in zip(alone, await self._write_each(alone), strict=True):
             if error is not None and not await self._transactions.database_answers():
@@ -195,7 +195,7 @@ class FocusWriter:
         return True
 
     def _retry_refused(self, entries: Sequence[UnsavedSession]) -> None:
-        """Beside the others, who do not wait for it: a row that somebody has locked costs seconds at each try."""
+        """Runs at the same time as the other writes: each try of a locked row takes seconds."""
         if entries and not self._failures and (self._retrying is None or self._retrying.done()):
             self._retrying = asyncio.create_task(self._write_one_by_one(entries), name="focus-writer-refused")
 
@@ -207,7 +207,7 @@ class FocusWriter:
             self._wake.set()
 
     async def _write_each(self, entries: Sequence[UnsavedSession]) -> list[Exception | None]:
-        """Each in a transaction of its own, a few at once: one that waits for a lock lets the others pass."""
+        """Each in its own transaction, a few at once, so that one that waits for a lock does not delay the others."""
         at_once = asyncio.Semaphore(_WRITES_AT_ONCE)
 
         async def write(entry: UnsavedSession) -> Exception | None:
@@ -220,9 +220,9 @@ class FocusWriter:
         records = [entry.record for entry in entries]
         try:
             stored = await self._transactions.write(entries)
-        except Exception as error:  # whatever it is, the stream goes on and the record is kept
+        except Exception as error:  # for any error the stream goes on and the record is kept
             for entry in entries:
-                entry.stored = None  # the commit may have arrived or not: look it up next time
+                entry.stored = None  # unknown whether the commit arrived: read it next time
             self._keep_in_spool(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
@@ -248,7 +248,7 @@ class FocusWriter:
             )
         entry.refused = error is not None
         if error is not None:
-            entry.urgent = False  # who began to wait meanwhile is told too
+            entry.urgent = False  # also those who began to wait meanwhile
             entry.tell(
                 StoreUnavailable("The database refuses this session. It is kept and tried again; see the server's log.")
             )

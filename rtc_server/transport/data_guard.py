@@ -25,6 +25,8 @@ MAX_CHANNELS = 16
 so how many come one after the other is bounded too."""
 MAX_CONTROL_CHUNKS = 4
 """In one packet, beside its DATA. Browsers bundle two or three, such as a SACK with a FORWARD TSN."""
+MAX_DATA_CHUNKS = 64
+"""In one packet. One with a byte in it takes 20, so a full packet holds 60 of them."""
 MAX_ANSWERED_CHUNKS = 1
 """In one packet, of the kinds that are each answered with a packet."""
 MAX_RECONFIG_PARAMETERS = 2
@@ -75,7 +77,8 @@ class ChunkAllowance:
         kinds = [packet[position] for position, _ in _chunks(packet)]
         answered = sum(kind in _ANSWERED for kind in kinds)
         return (
-            len(kinds) - kinds.count(_DATA) <= MAX_CONTROL_CHUNKS
+            kinds.count(_DATA) <= MAX_DATA_CHUNKS
+            and len(kinds) - kinds.count(_DATA) <= MAX_CONTROL_CHUNKS
             and answered <= MAX_ANSWERED_CHUNKS
             and gap_span(packet) <= MAX_GAP_SPAN
             and self._chunks.take(now, len(kinds))

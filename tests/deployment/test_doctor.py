@@ -68,7 +68,7 @@ async def test_a_healthy_server_has_nothing_to_complain_of(healthy: dict[str, ob
         ({"public_ip": "10.0.0.5"}, "relay", "fail", "turn-config --peer 10.0.0.5"),
         ({"public_ip": ""}, "relay", "fail", "allow-loopback-peers"),
         ({"ice_addresses": "8.8.8.8"}, "stun", "warn", "set RTC_PUBLIC_IP"),
-        ({"server_turn": True}, "udp", "ok", "relay alone"),
+        ({"server_turn": True}, "udp", "ok", "relay only"),
     ],
 )
 async def test_what_is_wrong_is_said_with_what_to_do(

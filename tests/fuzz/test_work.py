@@ -75,7 +75,8 @@ MANY_DUPLICATES = struct.pack("!BBHLLHH", 3, 0, 1016, 3, 1000, 0, 250) + bytes(1
 PART_OF_NOTHING = struct.pack("!BBHLHHL", 0, 4, 16, 3, 0, 0, 51)
 
 sctp_bundle = bundle(data_chunk() | damaged_bytes(OTHER_CHUNKS) | st.sampled_from([*EMPTY_CHUNKS, PART_OF_NOTHING]))
-FULL = [400 * EMPTY_CHUNKS[0], MANY_PARAMETERS, WIDE_GAPS, MANY_STREAMS, MANY_DUPLICATES]
+EMPTY_DATA = struct.pack("!BBH", 4, 0, 4) + 290 * struct.pack("!BBH", 0, 0, 4)
+FULL = [400 * EMPTY_CHUNKS[0], EMPTY_DATA, MANY_PARAMETERS, WIDE_GAPS, MANY_STREAMS, MANY_DUPLICATES]
 
 
 @fuzzed(st.lists(sctp_bundle, max_size=5), corpus=[[chunks[:MAX_PACKET_BYTES]] for chunks in FULL])

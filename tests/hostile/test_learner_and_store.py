@@ -75,14 +75,14 @@ def test_a_second_person_who_comes_and_goes_is_bounded_and_counted() -> None:
 
 @asynccontextmanager
 async def longest_turn_ms() -> AsyncIterator[list[float]]:
-    """How long the event loop was not to be had, at worst."""
+    """How long the event loop worked in one turn, at worst. Processor time: what others take of it is not counted."""
     worst = [0.0]
 
     async def watch() -> None:
         while True:
-            started = time.perf_counter()
+            started = time.thread_time()
             await asyncio.sleep(0)
-            worst[0] = max(worst[0], 1e3 * (time.perf_counter() - started))
+            worst[0] = max(worst[0], 1e3 * (time.thread_time() - started))
 
     watching = asyncio.create_task(watch())
     try:

@@ -91,8 +91,8 @@ async def test_settle_is_told_in_time_when_the_database_hangs(
     writer.put(one)
     await writer.settle(one.focus_session_id)
     newer = record(one.focus_session_id, span(0, 2))
-    writer.put(newer)
     with mariadb_server.frozen():
+        writer.put(newer)
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
                 await writer.settle(one.focus_session_id)

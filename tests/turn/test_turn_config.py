@@ -114,7 +114,7 @@ def test_what_is_no_range_of_ports_is_refused(ports: str, capsys: pytest.Capture
         ([], {"turn_secret": "x" * 40 + "\nno-auth"}, "RTC_TURN_SECRET"),
         (["--realm=here\nno-auth"], {}, "white space"),
         ([], {"turn_urls": "turns:relay.example"}, "--certificate"),
-        ([], {"turn_urls": "turn:a:1,turn:a:2?transport=tcp"}, "one port"),
+        ([], {"turn_urls": "turn:a:1,turn:a:2?transport=tcp"}, "the same port"),
         (["--peer=10.0.0.5"], {"server_turn": True}, "--peer"),
         (["--peer=10.0.0.5\nno-auth"], {}, "--peer"),
         (["--peer=anywhere"], {}, "--peer"),

@@ -1,1 +1,1 @@
-"""What the database did not take, in a small SQLite database beside the server, until it does."""
+"""A small SQLite database on the server's disk, which keeps sessions while the real database is away."""

@@ -1,7 +1,7 @@
-"""The spool's file: where it is, how it is opened, and the room that it keeps for a full disk.
+"""Opens the spool's file, and reserves space in it for a full disk.
 
-SQLite in WAL mode with synchronous=FULL: what is committed survives a kill and a power cut. Several servers may use one
-file at once. Everything here blocks: call it from a thread.
+SQLite runs in WAL mode with synchronous=FULL: what is committed survives a kill and a power cut. Several servers may
+use one file at once. Everything here blocks: call it from a thread.
 """
 
 import os
@@ -14,11 +14,11 @@ from uuid import uuid4
 _NAME = "spool.sqlite3"
 _UNREADABLE = "unreadable"
 _BUSY_S = 5.0
-"""Others hold the file for milliseconds."""
+"""How long to wait for a lock. Other servers hold it for milliseconds."""
 _ROOM_BYTES = 2**20
-"""Taken while the disk has some, and written over when it is full: about 60 sessions of an hour."""
+"""Space that is reserved, and overwritten when the disk is full: enough for about 60 sessions of an hour."""
 _CHECKPOINT_PAGES = 64
-"""A small log is begun again and again, in room that it has already."""
+"""Few pages, so that the log starts again often and stays within its space."""
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 _TABLE = """
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 
 
 def open_to_write(folder: Path) -> sqlite3.Connection:
-    """Makes folder and file where they are missing. Raises OSError and sqlite3.Error."""
+    """Opens the spool, and makes folder and file if they are missing. Raises OSError and sqlite3.Error."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # SQLite gives its other files the rights of this one.
     os.close(os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
@@ -48,10 +48,10 @@ def open_to_write(folder: Path) -> sqlite3.Connection:
 
 
 def open_if_there(folder: Path) -> sqlite3.Connection | None:
-    """None where nothing was ever written. Raises OSError and sqlite3.Error."""
+    """Opens the spool; None if there is no file. Raises OSError and sqlite3.Error."""
     if not is_there(folder):
         if folder.exists():
-            next(folder.iterdir(), None)  # raises where it is no folder
+            next(folder.iterdir(), None)  # raises if it is not a folder
         return None
     return open_to_write(folder)
 
@@ -71,7 +71,7 @@ def opened_if_there(folder: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def take_room(connection: sqlite3.Connection) -> None:
-    """Takes room from the disk before it is needed, for the file and for its log. A full disk is no error."""
+    """Reserves disk space for the file and its log before it is needed. A full disk is no error."""
     path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
     log = path.with_name(f"{path.name}-wal")
     page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
@@ -84,12 +84,12 @@ def take_room(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_ROOM_BYTES,))
         finally:
             connection.execute("DROP TABLE IF EXISTS room")
-    # The log keeps its length, and is begun again.
+    # The log keeps its length and starts again from its beginning.
     connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 def forget_deleted(connection: sqlite3.Connection) -> None:
-    """Nothing of what was deleted stays in the log. It waits for nobody: where others read now, they do it later."""
+    """Removes deleted data from the log. If another server reads now, this does nothing; that server does it later."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -99,7 +99,7 @@ def is_damaged(error: sqlite3.Error) -> bool:
 
 
 def set_aside(folder: Path) -> Path:
-    """A damaged file is kept for whoever looks at it. Raises OSError."""
+    """Moves a damaged file to `unreadable/`, where somebody can look at it. Raises OSError."""
     aside = folder / _UNREADABLE
     aside.mkdir(mode=0o700, exist_ok=True)
     name = f"{uuid4()}-{_NAME}"
@@ -110,7 +110,7 @@ def set_aside(folder: Path) -> Path:
 
 
 def unreadable_files(folder: Path) -> list[Path]:
-    """What was set aside. Raises OSError."""
+    """The files that were set aside. Raises OSError."""
     try:
         return sorted((folder / _UNREADABLE).iterdir())
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def unreadable_files(folder: Path) -> list[Path]:
 
 
 def _connect(folder: Path) -> sqlite3.Connection:
-    # One thread at a time uses it, but not always the same one.
+    # It is used by one thread at a time, but not always by the same one.
     connection = sqlite3.connect(folder / _NAME, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")

@@ -1,4 +1,4 @@
-"""One FocusRecord as JSON."""
+"""Writes and reads one FocusRecord as JSON."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -26,5 +26,5 @@ def to_json(record: FocusRecord) -> bytes:
 
 
 def from_json(content: bytes) -> FocusRecord:
-    """Raises ValueError where it is none of ours."""
+    """Raises ValueError if it is not a record of this version."""
     return _CONTENT.validate_json(content).record

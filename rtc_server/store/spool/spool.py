@@ -1,7 +1,7 @@
-"""The sessions that wait for the database, each with its newest record: a keyed upsert.
+"""The sessions that wait for the database, each with its newest record.
 
-Several servers may share the folder. Nobody owns a record: whoever starts stores what waits, and a newer record of a
-session is never replaced nor removed for an older one's sake. Everything here blocks: call it from a thread.
+Several servers may share the folder. A record has no owner: the next server that starts stores what waits. An older
+record never replaces or removes a newer one. Everything here blocks: call it from a thread.
 """
 
 import logging
@@ -42,23 +42,23 @@ _REMOVE = "DELETE FROM waiting WHERE focus_session_id = ? AND (measured_s, recor
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is in a spool."""
+    """Numbers of sessions in a spool."""
 
     waiting: int
-    """Sessions that no database has yet."""
+    """Sessions that are not stored in the database yet."""
     unreadable: int
-    """Of those, and of files that were set aside, what cannot be read."""
+    """Sessions, and files that were set aside, that cannot be read."""
 
 
 class Spool:
-    """One server's way to the file, which is made when it is first needed. Use it from one thread at a time."""
+    """One server's access to the file, which is made when it is first needed. Use it from one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._connection: sqlite3.Connection | None = None
 
     def recover(self) -> list[FocusRecord]:
-        """What waits, of this server's past and of others. Sets aside a damaged file; raises nothing."""
+        """All waiting records, of this server and of others. Sets aside a damaged file. Raises nothing."""
         try:
             self._connection = open_if_there(self._folder)
             return list(_records(self._connection)) if self._connection is not None else []
@@ -67,13 +67,13 @@ class Spool:
             return []
 
     def write(self, record: FocusRecord) -> None:
-        """Replaces its session's record, unless that is newer. Raises OSError and sqlite3.Error."""
+        """Replaces the session's record, unless the old one is newer. Raises OSError and sqlite3.Error."""
         measured_s, recorded_at = progress(record)
         row = (record.focus_session_id, record.learner.user_id, measured_s, recorded_at.timestamp(), to_json(record))
         self._opened().execute(_WRITE, row)
 
     def remove(self, record: FocusRecord) -> None:
-        """The database has it: it goes, with all that is older. Raises OSError and sqlite3.Error."""
+        """Removes this record and older ones: the database has it. Raises OSError and sqlite3.Error."""
         self._close_if_gone()
         if self._connection is None:
             return
@@ -96,7 +96,7 @@ class Spool:
         return self._connection
 
     def _close_if_gone(self) -> None:
-        """Somebody may have removed the file, or set it aside."""
+        """Opens the file again if it was removed or set aside meanwhile."""
         if self._connection is not None and not is_there(self._folder):
             self.close()
 
@@ -115,15 +115,15 @@ class Spool:
 
 
 def waiting(folder: Path) -> list[FocusRecord]:
-    """What would be recovered now. Raises OSError and sqlite3.Error."""
+    """Numbers of waiting and unreadable sessions. Raises OSError and sqlite3.Error."""
     with opened_if_there(folder) as connection:
         return list(_records(connection)) if connection is not None else []
 
 
 def remove_waiting(folder: Path, *, user_id: int | None = None, older_than: datetime | None = None) -> int:
-    """Removes what waits of one user, or was last recorded before `older_than` (aware). Returns how many.
+    """Removes the sessions of one user, or those last recorded before `older_than` (aware). Returns how many.
 
-    Of every server, also of one that runs: it does not write the same record again. Raises OSError and sqlite3.Error.
+    Removes those of all servers. A running server does not write the same record again. Raises OSError, sqlite3.Error.
     """
     with opened_if_there(folder) as connection:
         if connection is None:
@@ -140,7 +140,7 @@ def remove_waiting(folder: Path, *, user_id: int | None = None, older_than: date
 
 
 def survey(folder: Path) -> Survey:
-    """Raises OSError and sqlite3.Error where it cannot be read, or where nothing can be written now."""
+    """Raises OSError or sqlite3.Error if the spool cannot be read or written now."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     with tempfile.TemporaryFile(dir=nearest) as probe:  # it never has a name
         probe.write(bytes(4096))
@@ -157,7 +157,7 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _records(connection: sqlite3.Connection, *, quietly: bool = False) -> Iterator[FocusRecord]:
-    """One that cannot be read, as a newer server wrote it, stays where it is."""
+    """The records that can be read. A record that cannot, because a newer server wrote it, stays in the file."""
     for focus_session_id, content in connection.execute("SELECT focus_session_id, content FROM waiting"):
         try:
             record = from_json(content)
@@ -165,7 +165,7 @@ def _records(connection: sqlite3.Connection, *, quietly: bool = False) -> Iterat
                 raise ValueError("the record of another session")  # noqa: TRY301 - it is no different to us
         except ValueError as error:
             if not quietly:
-                # Not the error's words: they may hold somebody's data.
+                # The error's text is not logged: it may contain personal data.
                 logger.error(  # noqa: TRY400
                     "a session in the spool cannot be read; it stays there", extra={"cause": type(error).__name__}
                 )

@@ -1,4 +1,4 @@
-"""Keeps the spool as the writer wants it, from one task, whose work is done by a thread."""
+"""Writes to the spool for the writer: one task, with a thread for the disk."""
 
 import asyncio
 import errno
@@ -13,55 +13,55 @@ from rtc_server.store.spool.spool import Spool
 logger = logging.getLogger(__name__)
 
 _LAST_TRIES_S = (0.25, 0.5, 1.0, 2.0)
-"""Waits between attempts while the server ends: somebody may make room just then."""
+"""Waiting times between attempts while the server shuts down: the disk may get free space again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
     record: FocusRecord
     keep: bool
-    """Else the database has it, and it can go."""
+    """True: keep the record in the spool. False: the database has it, so remove it."""
 
 
 class Spooler:
-    """Of each FocusSession the newest wish counts. Nothing that is asked here waits for a disk."""
+    """Only the newest wish for each FocusSession counts. No method called by the writer waits for the disk."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._wanted: dict[str, _Wish] = {}
-        """What is still to be done."""
+        """Wishes that are not done yet."""
         self._held: dict[str, FocusRecord | None] = {}
-        """What is in the spool; None where it is not certain."""
+        """The records in the spool; None if that is not certain."""
         self._failing = False
         self._told = False
-        """Of a failure, in this outage."""
+        """A failure was logged in this outage."""
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
     @property
     def failing(self) -> bool:
-        """What the database does not take now would be lost with the server."""
+        """True while the spool cannot be written. If the database is away too, a crash then loses sessions."""
         return self._failing
 
     async def start(self) -> list[FocusRecord]:
-        """What servers before this one left, which is kept until it is dropped."""
+        """Starts the task. Returns the records of earlier servers; they stay in the spool until they are dropped."""
         found = await asyncio.to_thread(self._spool.recover)
         self._held |= {record.focus_session_id: record for record in found}
         self._task = asyncio.create_task(self._run(), name="spool")
         return found
 
     def keep(self, record: FocusRecord) -> None:
-        """Has it written, unless this very record is in the spool."""
+        """Writes this record soon, unless it is in the spool already."""
         key = record.focus_session_id
         wish = self._wanted.get(key)
         if (wish.record if wish and wish.keep else self._held.get(key)) is not record:
             self._wanted[key] = _Wish(record, keep=True)
-        if self._wanted:  # perhaps something that failed before, too
+        if self._wanted:  # it may also be one that failed before
             self._wake.set()
 
     def drop(self, record: FocusRecord) -> None:
-        """The database has it: it goes, with all that is older."""
+        """Removes this record and older ones soon: the database has it."""
         key = record.focus_session_id
         self._wanted.pop(key, None)
         if key in self._held:
@@ -70,7 +70,7 @@ class Spooler:
         self._note_end()
 
     async def close(self) -> int:
-        """Does what is still to be done. Returns how many records could not be written."""
+        """Does all wishes. Returns how many records could not be written."""
         if self._task is not None:
             self._closing = True
             self._wake.set()
@@ -91,11 +91,11 @@ class Spooler:
             await self._work_off()
 
     async def _work_off(self) -> None:
-        """Until nothing is left to do, or something cannot be done: then the rest would fare no better."""
+        """Does wishes until none is left or one fails. After a failure the others would fail too."""
         while self._wanted:
             key = next(iter(self._wanted))
             wish = self._wanted.pop(key)
-            self._held[key] = wish.record if wish.keep else None  # from now on, so that nobody asks for it twice
+            self._held[key] = wish.record if wish.keep else None  # set now, so that it is not asked for twice
             try:
                 await asyncio.to_thread(self._spool.write if wish.keep else self._spool.remove, wish.record)
             except (OSError, sqlite3.Error) as error:
@@ -109,7 +109,7 @@ class Spooler:
         self._note_end()
 
     def _note_failure(self, error: OSError | sqlite3.Error) -> None:
-        """Once an outage."""
+        """Logs a failure once in each outage."""
         if not self._told:
             cause = getattr(error, "sqlite_errorname", None) or errno.errorcode.get(getattr(error, "errno", None) or 0)
             logger.error("what waits for the database cannot be written to the spool either", extra={"cause": cause})
