@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 from unittest.mock import patch
 
@@ -64,7 +64,7 @@ def moved(policy: Policy, factors: Mapping[str, float]) -> Iterator[Policy]:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"rtc_server.focus.{name}")
+    return next(module for module in _judgement_modules() if module.__name__.endswith(f".{name}"))
 
 
 def _owns(module: str, constant: str) -> bool:
@@ -80,4 +80,4 @@ def _holders(constant: str) -> list[ModuleType]:
 
 @cache
 def _judgement_modules() -> tuple[ModuleType, ...]:
-    return tuple(_module(one.name) for one in iter_modules(focus.__path__))
+    return tuple(import_module(one.name) for one in walk_packages(focus.__path__, f"{focus.__name__}."))

@@ -16,7 +16,7 @@ from bench.constants import constants, moved
 from bench.labels import Label
 from bench.scoring import Score, accuracy, score, total
 from rtc_server.focus import tracker
-from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState

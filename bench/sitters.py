@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bench.labels import Label, label_at, read_subjects, read_truth
-from rtc_server.focus.gaze import EYEBALL_RADIUS
-from rtc_server.focus.head_pose import direction, head_pose
-from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.geometry.gaze import EYEBALL_RADIUS
+from rtc_server.focus.geometry.head_pose import direction, head_pose
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.media.clip import Clip
 from rtc_server.media.face_landmarker import FaceLandmarker
 from tests.focus.meshes import rotation

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import READING
 from rtc_server.focus.state import Angles

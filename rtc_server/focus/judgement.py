@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtc_server.focus.calibration import Calibration
-from rtc_server.focus.gaze_noise import GazeNoise
-from rtc_server.focus.measurement import FaceMeasurement
+from rtc_server.focus.geometry.gaze_noise import GazeNoise
+from rtc_server.focus.geometry.measurement import FaceMeasurement
 from rtc_server.focus.neutral import Channel, Neutral
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusState, GazeDirection, Reason

@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 
 from rtc_server.focus.calibration import Calibration
-from rtc_server.focus.gaze import USUAL_APERTURE
-from rtc_server.focus.measurement import FaceMeasurement
+from rtc_server.focus.geometry.gaze import USUAL_APERTURE
+from rtc_server.focus.geometry.measurement import FaceMeasurement
 
 PRIOR_WEIGHT_S = 1.0
 """The prior is worth so many seconds of watching."""

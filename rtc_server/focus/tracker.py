@@ -5,10 +5,10 @@ import math
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
 from rtc_server.focus.decision import Decision
-from rtc_server.focus.gaze_noise import GazeNoise
+from rtc_server.focus.geometry.gaze_noise import GazeNoise
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
 from rtc_server.focus.learner_face import LearnerFace
-from rtc_server.focus.measurement import FaceMeasurement, measure
 from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.perclos import Perclos

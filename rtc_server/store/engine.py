@@ -10,8 +10,8 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.calendar_day import POSTGRESQL_ZONE
 from rtc_server.store.keepalive import keep_alive
+from rtc_server.store.platform.calendar_day import POSTGRESQL_ZONE
 from rtc_server.store.schema import MYSQL
 from rtc_server.store.upgrade import upgrade_schema
 from rtc_server.store.why_unavailable import why_unavailable

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
-from rtc_server.store.row_choice import lock_days
+from rtc_server.store.platform.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
+from rtc_server.store.platform.row_choice import lock_days
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days, platform_rows
 from rtc_server.store.spool.connection import unreadable_files
 from rtc_server.store.spool.spool import remove_waiting

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import FocusState, Reason, Span
 from rtc_server.record import FocusRecord
-from rtc_server.store.platform_row import identity_columns
+from rtc_server.store.platform.platform_row import identity_columns
+from rtc_server.store.platform.row_choice import DayKey, PlatformRows, RowPointer, choose_rows
+from rtc_server.store.platform.row_content import write_rows
 from rtc_server.store.progress import overtaken
-from rtc_server.store.row_choice import DayKey, PlatformRows, RowPointer, choose_rows
-from rtc_server.store.row_content import write_rows
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days
 
 _ROWS_IN_ONE_STATEMENT = 200

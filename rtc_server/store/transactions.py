@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rtc_server.store.row_choice import PlatformRows
+from rtc_server.store.platform.row_choice import PlatformRows
 from rtc_server.store.sql import StoredState, write_records
 from rtc_server.store.unsaved_session import UnsavedSession
 

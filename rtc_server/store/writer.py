@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
 from rtc_server.record import FocusRecord
-from rtc_server.store.row_choice import PlatformRows
+from rtc_server.store.platform.row_choice import PlatformRows
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.spool.spooler import Spooler
 from rtc_server.store.sql import StoredState

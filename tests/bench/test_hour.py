@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import hour
-from rtc_server.focus.measurement import measure
+from rtc_server.focus.geometry.measurement import measure
 from rtc_server.offline.observation_file import written
 from tests.focus.meshes import SCREEN, acted
 

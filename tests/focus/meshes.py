@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rtc_server.focus import gaze as model
-from rtc_server.focus.canonical_face import CANONICAL_FACE, STABLE_POINTS
+from rtc_server.focus.geometry import gaze as model
+from rtc_server.focus.geometry.canonical_face import CANONICAL_FACE, STABLE_POINTS
 from rtc_server.focus.observation import FaceLandmarks, FaceObservation, ImageQuality
 
 WIDTH, HEIGHT = 640, 480

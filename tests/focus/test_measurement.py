@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtc_server.focus.head_pose import direction
-from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.geometry.head_pose import direction
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.observation import FaceLandmarks
 from tests.focus.meshes import HEIGHT, SCREEN, WIDTH, Look, mesh, mirrored, rotation
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from rtc_server.focus.rotation import UPRIGHT, nearest_rotation
+from rtc_server.focus.geometry.rotation import UPRIGHT, nearest_rotation
 from tests.focus.meshes import rotation
 
 Matrix = NDArray[np.float64]

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from rtc_server.focus.head_pose import direction, head_pose
-from rtc_server.focus.measurement import FaceMeasurement, measure
+from rtc_server.focus.geometry.head_pose import direction, head_pose
+from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.state import FocusState, Reason
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.media.face_landmarker import FaceLandmarker

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rtc_server.focus.state import Totals
 from rtc_server.learner import Learner
-from rtc_server.store.platform_row import (
+from rtc_server.store.platform.platform_row import (
     AdoptedSeconds,
     RowContent,
     identity_columns,

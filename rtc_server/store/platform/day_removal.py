@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import and_, case, delete, false, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.store.row_choice import DayKey
-from rtc_server.store.row_content import RowOwner
+from rtc_server.store.platform.row_choice import DayKey
+from rtc_server.store.platform.row_content import RowOwner
 from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
 
 _ours, _days, _rows = focus_sessions.c, platform_days.c, platform_rows.c

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtc_server.focus.canonical_face import FACE_VECTORS, USED_POINTS
-from rtc_server.focus.rotation import Rotation, Vector, nearest_rotation
+from rtc_server.focus.geometry.canonical_face import FACE_VECTORS, USED_POINTS
+from rtc_server.focus.geometry.rotation import Rotation, Vector, nearest_rotation
 from rtc_server.focus.state import Angles
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.record import FocusRecord
-from rtc_server.store.calendar_day import CalendarDay, calendar_day
-from rtc_server.store.platform_row import AdoptedSeconds, identity_columns, whole_seconds
+from rtc_server.store.platform.calendar_day import CalendarDay, calendar_day
+from rtc_server.store.platform.platform_row import AdoptedSeconds, identity_columns, whole_seconds
 from rtc_server.store.schema import MYSQL, focus_sessions, platform_days, platform_rows
 
 PlatformRows = Literal["day", "session"]

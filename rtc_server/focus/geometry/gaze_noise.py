@@ -7,8 +7,8 @@ follows how much the gaze differs between neighbouring frames just now.
 import math
 from dataclasses import dataclass
 
-from rtc_server.focus.gaze import EYEBALL_RADIUS, IRIS_GAIN_DOWN
-from rtc_server.focus.measurement import FaceMeasurement
+from rtc_server.focus.geometry.gaze import EYEBALL_RADIUS, IRIS_GAIN_DOWN
+from rtc_server.focus.geometry.measurement import FaceMeasurement
 
 GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
 """Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, select, tuple_, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import Totals
-from rtc_server.store.platform_row import AdoptedSeconds, RowContent, measured_columns
+from rtc_server.store.platform.platform_row import AdoptedSeconds, RowContent, measured_columns
 from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
 
 RowOwner = tuple[int, int, int]

@@ -9,8 +9,8 @@ the upper lid rides on the eyeball (Becker and Fuchs 1988), so its margin counts
 import math
 from typing import NamedTuple
 
-from rtc_server.focus.head_pose import HeadPose
-from rtc_server.focus.rotation import dot
+from rtc_server.focus.geometry.head_pose import HeadPose
+from rtc_server.focus.geometry.rotation import dot
 from rtc_server.focus.state import Angles
 
 EYEBALL_RADIUS = 0.117

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from rtc_server.focus.gaze import gaze
-from rtc_server.focus.head_pose import head_pose
+from rtc_server.focus.geometry.gaze import gaze
+from rtc_server.focus.geometry.head_pose import head_pose
 from rtc_server.focus.observation import FaceLandmarks
 from rtc_server.focus.state import Angles
 

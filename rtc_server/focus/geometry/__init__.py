@@ -1,0 +1,1 @@
+"""From a face's landmarks to angles in degrees."""
