@@ -27,6 +27,7 @@ from rtc_server.web.pages import page_routes
 from rtc_server.web.server.cors import cors_middleware
 from rtc_server.web.server.http_server import Site, server_runner
 from rtc_server.web.server.problems import problem_middleware
+from rtc_server.web.server.refusals import refusal_middleware
 from rtc_server.web.server.request_log import request_log_middleware
 from rtc_server.web.server.response_headers import response_headers_middleware
 from rtc_server.web.server.tls import Certificate
@@ -62,6 +63,7 @@ def make_application(
             response_headers_middleware,
             cors_middleware(settings.cors_origins),
             problem_middleware,
+            refusal_middleware(),
             stranger_rate_middleware(addresses, RequestRate.of_addresses(settings.offers_per_minute)),
         ]
     )
