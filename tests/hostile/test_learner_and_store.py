@@ -28,6 +28,8 @@ from tests.store.records import record, span
 
 PAUSES = 67_000
 """Four hours of pausing and resuming at the five messages a second that a learner may send."""
+CLASS_BEFORE = 200
+"""Sessions of others that the database holds already."""
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,8 @@ async def test_one_learners_locked_row_holds_up_that_learner_alone(
     platform = create_async_engine(url)
     try:
         async with storing(url, tmp_path) as writer:
+            # In a table of a few rows MariaDB reads them all, and waits for the locked one.
+            await save(writer, {user_id: record().focus_session_id for user_id in range(8, 8 + CLASS_BEFORE)}, 1)
             await save(writer, ids, 1)
             async with platform.begin() as connection:
                 await connection.execute(text("SELECT * FROM eye_tracking_sessions WHERE user_id = 1 FOR UPDATE"))
@@ -162,7 +166,13 @@ async def test_one_learners_locked_row_holds_up_that_learner_alone(
                 first = await save(writer, others, 2)
                 with pytest.raises(StoreUnavailable):
                     await refused
-                later = [await save(writer, others, 3 + again) for again in range(3)]
+                later = []
+                for again in range(3):  # the locked one is tried again at the same time
+                    refused = asyncio.create_task(writer.settle(ids[1]))
+                    await asyncio.sleep(0)
+                    later.append(await save(writer, others, 3 + again))
+                    with pytest.raises(StoreUnavailable):
+                        await refused
             await writer.settle(ids[1])
             assert first < 5.0
             assert max(later) < 0.9  # less than one wait for the lock, in which it would be tried again
