@@ -74,14 +74,18 @@ class ChunkAllowance:
 
     def take(self, packet: bytes, now: float) -> bool:
         """False for an SCTP packet that is to be dropped. A client that means well sends it again, in time."""
-        kinds = [packet[position] for position, _ in _chunks(packet)]
-        answered = sum(kind in _ANSWERED for kind in kinds)
+        data = control = answered = 0
+        for position, _ in _chunks(packet):
+            kind = packet[position]
+            data += kind == _DATA
+            control += kind != _DATA
+            answered += kind in _ANSWERED
+            # Not read to its end: a packet has room for 370 chunks.
+            if data > MAX_DATA_CHUNKS or control > MAX_CONTROL_CHUNKS or answered > MAX_ANSWERED_CHUNKS:
+                return False
         return (
-            kinds.count(_DATA) <= MAX_DATA_CHUNKS
-            and len(kinds) - kinds.count(_DATA) <= MAX_CONTROL_CHUNKS
-            and answered <= MAX_ANSWERED_CHUNKS
-            and gap_span(packet) <= MAX_GAP_SPAN
-            and self._chunks.take(now, len(kinds))
+            gap_span(packet) <= MAX_GAP_SPAN
+            and self._chunks.take(now, data + control)
             and (not answered or self._answered.take(now))
         )
 
