@@ -15,9 +15,12 @@ the picture so evenly is lit better than that."""
 MAX_CLIPPED = 0.35
 """Share of a face that is white, without any drawing. Reasoned, for want of such clips: light from one side that
 washes out a cheek and half of the forehead takes a third; more has reached the eyes."""
-MIN_CONTRAST = 4.0
-"""Standard deviation of the levels over a face, or over a dim room. In a bright one there is no floor: a blank wall
-shows nobody."""
+MIN_ROOM_CONTRAST = 4.0
+"""Standard deviation of the levels over a dim room. In a bright one there is no floor: a blank wall shows nobody."""
+MIN_FACE_CONTRAST = 8.0
+"""Standard deviation of the levels over a face. At 6 and less, in a sensor's noise of 3 levels, the irises of somebody
+who looks straight ahead are placed anywhere (measured, through VP8 and H.264). Faces in a dim room have 12 and more,
+others 22 and more."""
 MIN_SHARPNESS = 0.018
 """Variance of the Laplacian over that of the levels themselves: free of light and contrast. Sharp faces have 0.3
 to 0.8, and 0.15 after the worst coding; at 0.02 an iris is smeared over its own width."""
@@ -32,14 +35,14 @@ def picture_flaw(observation: FaceObservation, eye_distance_px: float | None) ->
     """Why this picture must not be judged; None when it may. `eye_distance_px` of the watched face, if any."""
     quality = observation.quality
     if eye_distance_px is None:
-        covered = quality.brightness < DIM_ROOM_BRIGHTNESS and quality.contrast < MIN_CONTRAST
+        covered = quality.brightness < DIM_ROOM_BRIGHTNESS and quality.contrast < MIN_ROOM_CONTRAST
         return Reason.LOW_LIGHT if covered or quality.brightness < MIN_ROOM_BRIGHTNESS else None
     if quality.brightness < MIN_FACE_BRIGHTNESS:
         return Reason.LOW_LIGHT
     if quality.clipped > MAX_CLIPPED:
         return Reason.GLARE
-    if quality.contrast < MIN_CONTRAST:
-        return Reason.LOW_CONTRAST
+    if quality.contrast < MIN_FACE_CONTRAST:
+        return Reason.LOW_LIGHT if quality.brightness < DIM_ROOM_BRIGHTNESS else Reason.LOW_CONTRAST
     if eye_distance_px < MIN_EYE_DISTANCE_PX:
         return Reason.TOO_SMALL
     if quality.sharpness < MIN_SHARPNESS * quality.contrast**2:

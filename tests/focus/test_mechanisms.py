@@ -260,12 +260,21 @@ def test_confidence_falls_towards_a_line_and_while_a_change_is_open() -> None:
     assert said[-1].confidence < 0.7
 
 
-def test_a_frame_takes_less_than_a_tenth_of_a_millisecond() -> None:
+def plain_step_s() -> float:
+    """How long one turn of a plain Python loop takes here and now: 50 ns on a machine of 2024."""
+    began, value = process_time(), 0.0
+    for step in range(100_000):
+        value = value * 0.5 + step % 7
+    return (process_time() - began) / 100_000
+
+
+def test_a_frame_takes_no_longer_than_two_thousand_steps_of_a_plain_loop() -> None:
+    """A tenth of a millisecond where such a step takes 50 ns. The machine may be slow, or busy: so it is a ratio."""
     frames = list(acted((20, SCREEN), (3, LEFT), (10, SCREEN), (3, TURNED), (3, CLOSED)))
-    spent = []
+    steps = []
     for _ in range(5):
-        tracker, began = FocusTracker(), process_time()
+        tracker, step_s, began = FocusTracker(), plain_step_s(), process_time()
         for observation in frames:
             tracker.observe(observation)
-        spent.append((process_time() - began) / len(frames))
-    assert min(spent) < 100e-6
+        steps.append((process_time() - began) / len(frames) / step_s)
+    assert min(steps) < 2000

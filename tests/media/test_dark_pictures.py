@@ -45,15 +45,20 @@ def test_a_black_picture_or_a_covered_lens_is_low_light(
 
 
 @every_stream
-@pytest.mark.parametrize("light", [1.0, 0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03, 0.01])
+@pytest.mark.parametrize("light", [1.0, 0.5, 0.3, 0.2, 0.14, 0.12, 0.1, 0.085, 0.07, 0.05, 0.03, 0.01])
 def test_a_room_that_darkens_step_by_step_never_says_that_nobody_is_there(
     pool: LandmarkerPool, codec: Codec, full_range: bool, marked: bool, light: float
 ) -> None:
     sitter = people((200, 120))
-    frames = [in_light(sitter, light, 3.0, full_range=full_range, seed=seed) for seed in range(4)]
-    states = {state for state, _ in said(pool, frames, codec, marked=marked)}
-    assert states == {FocusState.FOCUSED if light >= 0.2 else FocusState.UNKNOWN} or 0.07 <= light <= 0.14
-    assert FocusState.UNFOCUSED not in states
+    heard: set[Said] = set()
+    for first in range(0, 12, 4):  # each time anew: what was seen before would help
+        frames = [in_light(sitter, light, 3.0, full_range=full_range, seed=first + seed) for seed in range(4)]
+        heard |= said(pool, frames, codec, marked=marked)
+    states = {state for state, _ in heard}
+    assert FocusState.UNFOCUSED not in states, heard
+    # Between them the face is at the edge of what can be seen, where each answer but UNFOCUSED is right.
+    assert light < 0.2 or states == {FocusState.FOCUSED}, heard
+    assert light > 0.07 or states == {FocusState.UNKNOWN}, heard
 
 
 @every_stream
