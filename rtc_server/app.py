@@ -31,6 +31,6 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         tokens = make_token_verifier(settings)
         ice_servers = make_ice_servers(settings)
         store = await open_rows(settings, owned)
-        registry = await open_peers(settings, store.writer, ice_servers, owned)
+        registry = await open_peers(settings, store, ice_servers, owned)
         application = make_application(settings, store, registry, tokens, ice_servers, demo=demo)
         yield await listen(settings, application, certificate, owned)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from rtc_server.focus.neutral import NeutralState
 from rtc_server.focus.state import Span, Totals
 from rtc_server.learner import Learner
 
@@ -26,6 +27,20 @@ class EndReason(StrEnum):
     """The server was stopped."""
     FAILED = "failed"
     """The connection was lost, or was abused, or met a bug."""
+    CRASH = "crash"
+    """The server died. Another one closed the session at its last known second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What another server needs, beside the rest of a record, to go on with a FocusSession."""
+
+    neutral: NeutralState
+    """What was learned about the learner."""
+    clock_began_at: datetime | None
+    """Real time at media time 0, for all its connections. UTC, aware; None before the first picture."""
+    media_time_s: float
+    """Media time at `recorded_at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +73,8 @@ class FocusRecord:
     """When a second person was in the picture, as [start, end) in seconds, in order. Only the last may still grow."""
     merged_spans: int = 0
     """How many spans of either kind were merged into a neighbour, because there were too many. Totals stay exact."""
+    server_id: str | None = None
+    """The server that measured it."""
+    fence: int = 0
+    """How often the session has changed its server. A record with an older number is not stored any more."""
+    resumption: Resumption | None = None

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
         SecretStr("sqlite+aiosqlite:///var/rtc-server.sqlite3"),
         description="Database for the rows: `mysql+aiomysql://…`, `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",
     )
-    save_interval: float = Field(5.0, gt=0, le=300, description="Seconds between two saves of a live session.")
+    save_interval: float = Field(
+        0.8, gt=0, le=300, description="Seconds between two saves of a live session: what a dying server may lose."
+    )
     spool: Path = Field(
         Path("var/spool"),
         description="Folder where sessions wait while the database is away. It is created when needed.",
@@ -171,7 +173,10 @@ class Settings(BaseSettings):
         "`expired`.",
     )
     resume_window: float = Field(
-        60.0, ge=0, description="Seconds in which a learner who lost the connection can continue the same session."
+        60.0,
+        ge=0,
+        description="Seconds in which a learner who lost the connection, or whose server is gone, can continue the "
+        "same session.",
     )
 
     udp_ports: Annotated[PortRange | None, NoDecode, BeforeValidator(_port_range)] = Field(

@@ -6,7 +6,7 @@ All that is needed to go on with one is here: its judgement, its clock, its paus
 import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from rtc_server.analysis.session_states import SessionLife, SessionState
@@ -16,24 +16,34 @@ from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
-from rtc_server.record import EndReason, FocusRecord, SessionType
+from rtc_server.record import EndReason, FocusRecord, Resumption, SessionType
 from rtc_server.rtp.media_clock import MediaClock
 
 
 class Recorder(Protocol):
     """Where records go."""
 
-    def put(self, record: FocusRecord) -> None:
-        """Never blocks; of one FocusSession the latest wins."""
+    def put(self, session: "FocusSession") -> None:
+        """Something has changed: its record will be asked for. Never blocks."""
 
 
 class FocusSession:
     """The judgement of one FocusSession, safe to use from the event loop and from an analysis thread."""
 
-    def __init__(self, learner: Learner, policy: str, recorder: Recorder, consent_at: datetime | None = None) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        policy: str,
+        recorder: Recorder,
+        consent_at: datetime | None = None,
+        server_id: str | None = None,
+    ) -> None:
+        """server_id: the server that measures it."""
         self.id = str(uuid.uuid4())
         self.learner = learner
         self.clock = MediaClock()
+        self._server_id = server_id
+        self._fence = 0
         self._tracker = FocusTracker(POLICIES[policy])
         self._recorder = recorder
         self._life = SessionLife()
@@ -48,6 +58,41 @@ class FocusSession:
         self._seen = False
         self._begun = False
         """A picture was looked at, or missed."""
+        self._superseded = False
+
+    @classmethod
+    def going_on(cls, record: FocusRecord, policy: str, recorder: Recorder) -> "FocusSession":
+        """Goes on with what another server, or an earlier run of this one, has stored. It is parked: a peer takes it.
+
+        record: with the server and the fence from now on. policy: name of the rules from now on.
+        """
+        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id)
+        now, now_utc = time.monotonic(), datetime.now(UTC)
+
+        def moment(at: datetime) -> float:
+            return now - max(0.0, (now_utc - at).total_seconds())
+
+        resumption = record.resumption
+        session.id, session._fence, session._life = record.focus_session_id, record.fence, SessionLife.parked()
+        session._started_at, session._began = record.started_at, moment(record.started_at)
+        session._tracker = FocusTracker.going_on(
+            POLICIES[policy],
+            totals=record.totals,
+            spans=record.spans,
+            multiple_faces=record.multiple_faces,
+            merged_spans=record.merged_spans,
+            neutral=resumption.neutral if resumption is not None else None,
+            paused=record.session_type == "pause",
+        )
+        if record.spans:
+            # Without a resumption, as of an older version, the start is the best that is known.
+            began_at = (resumption and resumption.clock_began_at) or record.started_at
+            media_time_s = resumption.media_time_s if resumption is not None else record.spans[-1].end_s
+            session.clock = MediaClock.going_on(moment(began_at), media_time_s, moment(record.recorded_at))
+        session.paused_since = now if record.session_type == "pause" else None
+        session._was_paused = record.session_type != "viewing"
+        session._seen = session._begun = True
+        return session
 
     @property
     def policy(self) -> str:
@@ -115,6 +160,16 @@ class FocusSession:
             self._tracker.finish()
         self.save()
 
+    def supersede(self) -> None:
+        """Another server has gone on with it, or has closed it. Nothing of it is stored from here any more."""
+        with self._lock:
+            self._superseded = True
+            self._life.end(EndReason.REPLACED)
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        return self._life.end_reason
+
     # -- what is seen
 
     def observe(self, observation: FaceObservation) -> FocusSnapshot:
@@ -175,8 +230,8 @@ class FocusSession:
 
     def save(self) -> None:
         """Have it stored as it is now, once there is something to tell: who only tries a connection leaves no row."""
-        if self._begun:
-            self._recorder.put(self.record())
+        if self._begun and not self._superseded:
+            self._recorder.put(self)
 
     def record(self) -> FocusRecord:
         """All that is stored of it, as it is now."""
@@ -197,4 +252,15 @@ class FocusSession:
                 consent_at=self._consent_at,
                 calibration_error_deg=calibration.error_deg if calibration is not None else None,
                 calibration_quality=calibration.quality.value if calibration is not None else None,
+                server_id=self._server_id,
+                fence=self._fence,
+                resumption=self._resumption(),
             )
+
+    def _resumption(self) -> Resumption:
+        now, now_utc, began = time.monotonic(), datetime.now(UTC), self.clock.began
+        return Resumption(
+            neutral=self._tracker.neutral,
+            clock_began_at=now_utc - timedelta(seconds=now - began) if began is not None else None,
+            media_time_s=self.clock.now(now),
+        )

@@ -1,7 +1,6 @@
 """One peer's frames become snapshots: all of it on an analysis thread."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,10 +11,7 @@ from rtc_server.errors import DecodeFailed
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.frame import Codec, EncodedFrame
-from rtc_server.record import FocusRecord
 
-RECORD_EVERY_S = 1.0
-"""A crash loses no more; the store itself writes less often."""
 MAX_FAILURES = 5
 """Analyses in a row that may fail before the peer is given up."""
 
@@ -48,8 +44,6 @@ class Outcome:
     """Of the frame that was observed."""
     arrived: float = 0.0
     """Monotonic clock, seconds: when that frame's last packet came."""
-    record: FocusRecord | None = None
-    """To be stored; made once a second."""
     keyframe_needed: bool = False
     """Nothing but a keyframe can be decoded now."""
     wanted_fps: float | None = None
@@ -74,7 +68,6 @@ class Pipeline:
         self._session = session
         self._pace = pace
         self._wanted_fps = pace.wanted_fps
-        self._recorded = 0.0
         self._failures = 0
         self._calibrating = False
 
@@ -115,15 +108,8 @@ class Pipeline:
             snapshot,
             observed.rtp_timestamp,
             observed.arrived,
-            record=self._record_if_due(time.monotonic()),
             wanted_fps=self._changed_pace(),
         )
-
-    def _record_if_due(self, now: float) -> FocusRecord | None:
-        if now - self._recorded < RECORD_EVERY_S:
-            return None
-        self._recorded = now
-        return self._session.record()
 
     def _changed_pace(self) -> float | None:
         if self._pace.wanted_fps == self._wanted_fps:

@@ -89,6 +89,13 @@ class SessionLife:
         self._holder: str | None = None
         self._lost_for: EndReason | None = None
 
+    @classmethod
+    def parked(cls) -> "SessionLife":
+        """Of a FocusSession that another server had."""
+        life = cls()
+        life.state = SessionState.PARKED
+        return life
+
     @property
     def may_be_continued(self) -> bool:
         return self.state in (SessionState.LIVE, SessionState.PARKED)

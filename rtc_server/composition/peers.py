@@ -5,22 +5,20 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from rtc_server.analysis.pool import AnalysisPool
+from rtc_server.composition.rows import Store
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.processors import usable_processors
 from rtc_server.settings import Settings
-from rtc_server.store.writer import FocusWriter
 from rtc_server.transport import Relay
 from rtc_server.transport.ice_gathering import IceGathering
 from rtc_server.transport.media_allowance import MediaLimits
 from rtc_server.web.ice_servers import IceServers
 
 
-async def open_peers(
-    settings: Settings, writer: FocusWriter, ice_servers: IceServers, owned: AsyncExitStack
-) -> PeerRegistry:
+async def open_peers(settings: Settings, store: Store, ice_servers: IceServers, owned: AsyncExitStack) -> PeerRegistry:
     """What it opens is closed by `owned`."""
     threads = usable_processors()
     analysers = FrameAnalyserFactory()
@@ -30,7 +28,7 @@ async def open_peers(
     owned.push_async_callback(pool.close)
     services = PeerServices(
         make_analyser=analysers,
-        recorder=writer,
+        recorder=store.writer,
         pool=pool,
         gathering=_gathering(settings),
         relay=partial(_relay, ice_servers) if settings.server_turn else None,
@@ -45,6 +43,7 @@ async def open_peers(
         max_per_user=settings.max_sessions_per_user,
         max_per_address=settings.max_sessions_per_address,
         resume_window_s=settings.resume_window,
+        ownership=store.leases,
     )
     owned.push_async_callback(registry.close)
     return registry

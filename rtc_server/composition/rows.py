@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rtc_server.composition.background import end
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store.leases import Leases
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
@@ -17,6 +18,7 @@ from rtc_server.store.writer import FocusWriter
 class Store:
     writer: FocusWriter
     reader: FocusReader
+    leases: Leases
 
 
 async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
@@ -27,11 +29,14 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     reads = open_reads(url)
     owned.push_async_callback(reads.dispose)
     writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
+    leases = Leases(engine, writer, settings.resume_window)
+    owned.push_async_callback(leases.close)
     await writer.start()
     owned.push_async_callback(writer.close)
+    await leases.start()
     if settings.retention_days is not None:
         expiring = keep_expiring(
             engine, settings.spool, settings.retention_days, with_platform_rows=settings.retention_platform_rows
         )
         owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
-    return Store(writer, FocusReader(reads))
+    return Store(writer, FocusReader(reads), leases)

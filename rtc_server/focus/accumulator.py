@@ -24,6 +24,25 @@ class Accumulator:
         self._multiple_faces_s = 0.0
         self._merged = 0
 
+    @classmethod
+    def restored(
+        cls, totals: Totals, spans: Sequence[Span], multiple_faces: Sequence[tuple[float, float]], merged_spans: int
+    ) -> "Accumulator":
+        """Goes on from what another Accumulator gave."""
+        restored = cls()
+        restored._spans, restored._multiple_faces = list(spans), list(multiple_faces)
+        restored._seconds |= {
+            FocusState.FOCUSED: totals.focused_s,
+            FocusState.UNFOCUSED: totals.unfocused_s,
+            FocusState.UNKNOWN: totals.unknown_s,
+        }
+        restored._stretches[FocusState.FOCUSED] = totals.focused_stretches
+        restored._stretches[FocusState.UNFOCUSED] = totals.unfocused_stretches
+        restored._multiple_faces_s, restored._merged = totals.multiple_faces_s, merged_spans
+        known = (span.state for span in reversed(spans) if span.state is not FocusState.UNKNOWN)
+        restored._last_known = next(known, None)
+        return restored
+
     def add(self, span: Span | None) -> None:
         """A span that begins where the last one ended, or later; None where nothing is settled yet."""
         if span is None:

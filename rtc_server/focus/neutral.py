@@ -35,6 +35,16 @@ HOME_S = 2.0
 is there, as most are, and the start was a distracted one."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What one channel has learned. Angles in degrees."""
+
+    mean: float
+    weight_s: float
+    low: float
+    high: float
+
+
 @dataclass(slots=True)
 class Channel:
     """One number of the neutral: a mean, and how unsure it still is."""
@@ -60,10 +70,32 @@ class Channel:
         moved = self.mean + (value - self.mean) * seconds / self.weight_s
         self.mean = min(self.high, max(self.low, moved))
 
+    @property
+    def state(self) -> ChannelState:
+        return ChannelState(self.mean, self.weight_s, self.low, self.high)
+
+    def restore(self, state: ChannelState) -> None:
+        self.mean, self.weight_s, self.low, self.high = state.mean, state.weight_s, state.low, state.high
+
     def set(self, value: float, seconds: float) -> None:
         """Known now, as if watched for so long; even where no prior would have it."""
         self.low, self.high = min(self.low, value), max(self.high, value)
         self.mean, self.weight_s = value, PRIOR_WEIGHT_S + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NeutralState:
+    """All that another process needs to go on with a Neutral."""
+
+    head_yaw: ChannelState
+    head_pitch: ChannelState
+    gaze_yaw: ChannelState
+    gaze_pitch: ChannelState
+    left_aperture: ChannelState
+    right_aperture: ChannelState
+    screen: Calibration | None = None
+    believed_elsewhere: bool = False
+    """A steady pose outside the prior was taken for the neutral."""
 
 
 class Neutral:
@@ -86,6 +118,30 @@ class Neutral:
         self._home_s: float | None = None
         """How long face and eyes have been turned to the camera; None unless a steady pose elsewhere was believed."""
         self._steady_pose: tuple[float, float, float, float] | None = None
+
+    @property
+    def state(self) -> NeutralState:
+        return NeutralState(
+            head_yaw=self.head_yaw.state,
+            head_pitch=self.head_pitch.state,
+            gaze_yaw=self.gaze_yaw.state,
+            gaze_pitch=self.gaze_pitch.state,
+            left_aperture=self._left_aperture.state,
+            right_aperture=self._right_aperture.state,
+            screen=self.screen,
+            believed_elsewhere=self._home_s is not None,
+        )
+
+    def restore(self, state: NeutralState) -> None:
+        """Go on from what another Neutral of this learner had learned."""
+        self.head_yaw.restore(state.head_yaw)
+        self.head_pitch.restore(state.head_pitch)
+        self.gaze_yaw.restore(state.gaze_yaw)
+        self.gaze_pitch.restore(state.gaze_pitch)
+        self._left_aperture.restore(state.left_aperture)
+        self._right_aperture.restore(state.right_aperture)
+        self.screen = state.screen
+        self._home_s = 0.0 if state.believed_elsewhere else None
 
     def openness(self, face: FaceMeasurement) -> float:
         """1 for this learner's usual open eyes, 0 for closed; both eyes weighed by how well they are seen."""

@@ -1,6 +1,7 @@
 """What the rest of the server calls: observations in, snapshots and spans out. Pure; one for each FocusSession."""
 
 import math
+from collections.abc import Sequence
 
 from rtc_server.focus.accumulator import Accumulator
 from rtc_server.focus.calibration import DRIFT_DEG, Calibration, Calibrator, Quality
@@ -9,7 +10,7 @@ from rtc_server.focus.geometry.gaze_noise import GazeNoise
 from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.focus.judgement import DIRECTIONS, Judgement, judge_face, limits_of
 from rtc_server.focus.learner_face import LearnerFace
-from rtc_server.focus.neutral import Neutral
+from rtc_server.focus.neutral import Neutral, NeutralState
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.perclos import Perclos
 from rtc_server.focus.policy import READING, Policy
@@ -62,6 +63,33 @@ class FocusTracker:
             perclos=None,
             totals=Totals(),
         )
+
+    @classmethod
+    def going_on(
+        cls,
+        policy: Policy,
+        *,
+        totals: Totals,
+        spans: Sequence[Span],
+        multiple_faces: Sequence[tuple[float, float]] = (),
+        merged_spans: int = 0,
+        neutral: NeutralState | None = None,
+        paused: bool = False,
+    ) -> "FocusTracker":
+        """Goes on from what another tracker gave. The time since its last span is unknown.
+
+        neutral: what was learned about the learner; None begins anew.
+        """
+        tracker = cls(policy)
+        tracker._accumulator = Accumulator.restored(totals, spans, multiple_faces, merged_spans)
+        tracker._second_person = SecondPerson(tracker._accumulator.add_multiple_faces)
+        if neutral is not None:
+            tracker._neutral.restore(neutral)
+            tracker._limits = limits_of(policy, neutral.screen)
+        tracker._now_s = tracker._gap_since_s = spans[-1].end_s if spans else 0.0
+        tracker._paused, tracker._gap_reason = paused, Reason.PAUSED if paused else Reason.NO_FRAMES
+        tracker._snapshot = tracker._snapshot_of()
+        return tracker
 
     def observe(self, observation: FaceObservation) -> FocusSnapshot:
         """Take in one frame. A frame from the past, or while paused, changes nothing."""
@@ -138,6 +166,11 @@ class FocusTracker:
     def multiple_faces_spans(self) -> tuple[tuple[float, float], ...]:
         """When a second person was in the picture, as [start, end) in media time."""
         return self._accumulator.multiple_faces
+
+    @property
+    def neutral(self) -> NeutralState:
+        """What was learned about the learner, for a tracker that goes on."""
+        return self._neutral.state
 
     @property
     def merged_spans(self) -> int:

@@ -19,6 +19,7 @@ class ParkedSessions:
         return len(self._waiting)
 
     def park(self, session: FocusSession) -> None:
+        self.release(session)  # one of the same id, which another server had meanwhile
         expiry = asyncio.get_running_loop().call_later(self._window_s, self._expire, session.id)
         self._waiting[session.id] = session, expiry
 

@@ -211,10 +211,9 @@ class Peer:
         if outcome.snapshot is not None:
             server_ms = 1000 * (time.monotonic() - outcome.arrived)
             self._conversation.update(outcome.snapshot, outcome.rtp_timestamp, server_ms)
+            self.session.save()
         if outcome.wanted_fps is not None:
             self._conversation.ask_for_pace(outcome.wanted_fps)
-        if outcome.record is not None:
-            self._services.recorder.put(outcome.record)
 
     def _take(self, frames: list[EncodedFrame], now: float) -> None:
         self._vital_signs.frame(now)
@@ -252,13 +251,17 @@ class Peer:
             await asyncio.sleep(BEAT_S)
             now = self._loop.time()
             verdict = self._vital_signs.verdict(now, self.session.paused_since)
-            if verdict is Verdict.GONE:
+            if self.session.end_reason is not None:
+                self._end(self.session.end_reason)  # another server has gone on with it
+            elif verdict is Verdict.GONE:
                 self.lose(EndReason.SILENCE if self._life.state is PeerState.CONNECTED else EndReason.FAILED)
             elif verdict is Verdict.OLD:
                 self.end(EndReason.EXPIRED)
             else:
                 self._receiver.report(now, self._services.media_limits.bitrate_kbps)
                 self._conversation.watch()
+                if self.session.paused:
+                    self.session.save()  # its last known second is the last one in which its server lived
                 if verdict is Verdict.SILENT:
                     self._publish(self.session.silence(now))
 

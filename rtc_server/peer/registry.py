@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
+from typing import Protocol
 
 from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
@@ -15,7 +16,7 @@ from rtc_server.learner import Grant, Learner
 from rtc_server.peer.admission import RETRY_AFTER_S, Occupant, Room
 from rtc_server.peer.parked_sessions import ParkedSessions
 from rtc_server.peer.peer import Peer, PeerServices
-from rtc_server.record import EndReason
+from rtc_server.record import EndReason, FocusRecord
 from rtc_server.sdp.offer import read_offer
 from rtc_server.sdp.session_description import ice_credentials
 
@@ -30,6 +31,20 @@ class PeerAnswer:
     sdp: str
 
 
+class Ownership(Protocol):
+    """Which server has a FocusSession, as the database knows it."""
+
+    @property
+    def server_id(self) -> str: ...
+
+    async def claim(self, focus_session_id: str, learner: Learner) -> FocusRecord | None:
+        """Takes over a FocusSession of this learner from another server. Raises nothing.
+
+        Returns what it holds; None where there is none that may go on, or the database does not answer.
+        """
+        ...
+
+
 class PeerRegistry:
     """Use it from the event loop."""
 
@@ -41,8 +56,13 @@ class PeerRegistry:
         resume_window_s: float,
         max_per_user: int | None = None,
         max_per_address: int | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
+        """ownership: None where there is no other server, and never was."""
         self._services = services
+        self._ownership = ownership
+        self._claims: dict[str, asyncio.Task[FocusSession | None]] = {}
+        """By FocusSession. Whoever asks for one meanwhile waits for the same."""
         self._room = Room(max_peers, max_per_user, max_per_address)
         self._peers: dict[str, Peer] = {}
         self._live: dict[Learner, Peer] = {}
@@ -69,8 +89,8 @@ class PeerRegistry:
     ) -> PeerAnswer:
         """Answer an offer. Raises OfferMalformed, OfferUnacceptable, ServerFull, RateLimited.
 
-        `continues` names a FocusSession of the same learner that goes on: one whose peer was lost a short
-        while ago, or whose peer is still here, and that is not too old. Any other value starts a new one.
+        `continues` names a FocusSession of the same learner that goes on: one whose peer or server was lost a
+        short while ago, or whose peer is still live, and that is not too old. Any other value starts a new one.
         """
         offer = read_offer(offer_sdp)
         occupant = Occupant(grant.learner, client_address)
@@ -82,12 +102,18 @@ class PeerRegistry:
         except BaseException:
             del self._occupants[peer.peer_id]
             raise
+        try:
+            claimed = await self._claimed(grant, continues)
+        except BaseException:
+            del self._occupants[peer.peer_id]
+            await peer.refuse()
+            raise
         if self._closed:
             del self._occupants[peer.peer_id]
             await peer.refuse()
             raise _going_down()
         # Nothing waits between here and the end: whatever happened to the FocusSession meanwhile is known now.
-        self._take_in(peer, continues, consent_at)
+        self._take_in(peer, self._continued(grant.learner, continues) or claimed, consent_at)
         return PeerAnswer(peer.peer_id, peer.etag, answer)
 
     async def trickle(self, peer_id: str, fragment: str) -> None:
@@ -114,6 +140,7 @@ class PeerRegistry:
         self._closed = True
         for peer in list(self._peers.values()):
             peer.end(EndReason.SHUTDOWN)
+        await asyncio.gather(*self._claims.values(), return_exceptions=True)
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._parked.end_all(EndReason.SHUTDOWN)
@@ -140,13 +167,37 @@ class PeerRegistry:
         for peer in self._idle_longest_first()[:surplus]:
             peer.lose(EndReason.SILENCE)
 
-    def _take_in(self, peer: Peer, continues: str | None, consent_at: datetime | None) -> None:
-        """The newest peer of a learner wins."""
+    async def _claimed(self, grant: Grant, continues: str | None) -> FocusSession | None:
+        """The FocusSession of that name that another server had, and that is this one's from now on."""
+        if continues is None or self._ownership is None or self._is_here(continues):
+            return None
+        claim = self._claims.get(continues)
+        if claim is None:
+            claim = asyncio.create_task(self._claim(self._ownership, grant, continues), name="claim")
+            self._claims[continues] = claim
+            claim.add_done_callback(lambda _: self._claims.pop(continues, None))
+        session = await asyncio.shield(claim)
+        return session if session is not None and self._may_continue(grant.learner, session) else None
+
+    async def _claim(self, ownership: Ownership, grant: Grant, focus_session_id: str) -> FocusSession | None:
+        record = await ownership.claim(focus_session_id, grant.learner)
+        if record is None:
+            return None
+        session = FocusSession.going_on(record, grant.policy, self._services.recorder)
+        if self._closed:
+            session.end(EndReason.SHUTDOWN)
+        else:
+            # Whoever asked for it may be gone by now: then it waits for the next one.
+            self._parked.park(session)
+        return session
+
+    def _take_in(self, peer: Peer, session: FocusSession | None, consent_at: datetime | None) -> None:
+        """The newest peer of a learner wins. session: the one that goes on, if any."""
         grant, older = peer.grant, self._live.get(peer.grant.learner)
-        session = self._continued(grant.learner, continues)
         continued = session is not None
         if session is None:
-            session = FocusSession(grant.learner, grant.policy, self._services.recorder, consent_at)
+            server_id = self._ownership.server_id if self._ownership is not None else None
+            session = FocusSession(grant.learner, grant.policy, self._services.recorder, consent_at, server_id)
             session.clock.not_before = self._caught_up_at(grant.learner)
         self._parked.release(session)
         peer.begin(session, continued=continued)
@@ -166,9 +217,16 @@ class PeerRegistry:
             return None
         live = self._live.get(learner)
         session = live.session if live is not None and live.session.id == continues else self._parked.find(continues)
-        if session is None or session.learner != learner or not session.may_be_continued:
-            return None
-        return session if session.age_s < self._services.deadlines.max_age_s else None
+        return session if session is not None and self._may_continue(learner, session) else None
+
+    def _may_continue(self, learner: Learner, session: FocusSession) -> bool:
+        young = session.age_s < self._services.deadlines.max_age_s
+        return session.learner == learner and session.may_be_continued and young
+
+    def _is_here(self, focus_session_id: str) -> bool:
+        """And has not been lost to another server."""
+        sessions = [peer.session for peer in self._peers.values()] + [self._parked.find(focus_session_id)]
+        return any(one is not None and one.id == focus_session_id and one.may_be_continued for one in sessions)
 
     # -- going
 

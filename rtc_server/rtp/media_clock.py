@@ -26,6 +26,18 @@ class MediaClock:
         self._last_moment = 0.0
         """The moment when media time was `_last_s`."""
 
+    @classmethod
+    def going_on(cls, began: float, media_s: float, moment: float) -> "MediaClock":
+        """Goes on from another process's clock, which began at `began` and stood at `media_s` at `moment`."""
+        clock = cls()
+        clock._began, clock._last_s, clock._last_moment = began, media_s, moment
+        return clock
+
+    @property
+    def began(self) -> float | None:
+        """The moment of media time 0; None before the first picture."""
+        return self._began
+
     def connection(self) -> "ConnectionClock":
         """A clock for the timestamps of one more connection."""
         return ConnectionClock(self)

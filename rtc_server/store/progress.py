@@ -1,17 +1,46 @@
-"""Decides which of two records of one FocusSession is newer.
+"""Decides whether a record of a FocusSession is written over what the database holds. Pure.
 
-A server knows the order of its own records. This is for records that another server left in the spool. That server may
-have stored a newer one, which only the database knows.
+    the database has              the record is             so it is
+    ---------------------------   -----------------------   ----------
+    nothing                       any                       WRITTEN
+    another fence                 any                       SUPERSEDED
+    the same, ended for another   a live server's           SUPERSEDED
+    reason than the record says
+    the same                      a live server's           WRITTEN
+    a newer record, or this one   left in a spool           OVERTAKEN
+    an older one                  left in a spool           WRITTEN
+
+A server knows the order of its own records. One that left a record in a spool may have stored a newer one, which only
+the database knows. Who closed a session of a dead server did not know of the record in its spool: its time is added,
+and the session stays closed.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from enum import Enum, auto
+from typing import NamedTuple
 
 from rtc_server.record import FocusRecord
-from rtc_server.store.schema import focus_sessions
+from rtc_server.store.schema import as_utc
+
+
+class StoredProgress(NamedTuple):
+    """What decides, of a stored session. The names are the columns'."""
+
+    fence: int
+    end_reason: str | None
+    focused_s: float
+    unfocused_s: float
+    unknown_s: float
+    recorded_at: datetime
+
+
+class Verdict(Enum):
+    WRITTEN = auto()
+    SUPERSEDED = auto()
+    """Another server has the session, or has closed it."""
+    OVERTAKEN = auto()
+    """The database has this record or a newer one."""
 
 
 def progress(record: FocusRecord) -> tuple[float, datetime]:
@@ -23,19 +52,21 @@ def progress(record: FocusRecord) -> tuple[float, datetime]:
     return totals.focused_s + totals.unfocused_s + totals.unknown_s, record.recorded_at
 
 
-async def overtaken(connection: AsyncConnection, records: Sequence[FocusRecord]) -> set[str]:
-    """The ids of the sessions for which the database has this record or a newer one.
+def verdict(record: FocusRecord, stored: StoredProgress | None, *, spooled: bool) -> Verdict:
+    """spooled: it was left in a spool."""
+    if stored is None:
+        return Verdict.WRITTEN
+    if stored.fence != record.fence:
+        return Verdict.SUPERSEDED
+    if spooled:
+        measured_s = stored.focused_s + stored.unfocused_s + stored.unknown_s
+        newer = progress(record) > (measured_s, as_utc(stored.recorded_at))
+        return Verdict.WRITTEN if newer else Verdict.OVERTAKEN
+    return Verdict.SUPERSEDED if stored.end_reason not in (None, record.end_reason) else Verdict.WRITTEN
 
-    Call it in the writing transaction. It locks their rows, so it waits for a commit of a killed server that has not
-    finished.
-    """
-    if not records:
-        return set()
-    columns = focus_sessions.c
-    query = select(
-        columns.focus_session_id, columns.focused_s, columns.unfocused_s, columns.unknown_s, columns.recorded_at
-    ).where(columns.focus_session_id.in_([record.focus_session_id for record in records]))
-    rows = await connection.execute(query.with_for_update())
-    stored = {row.focus_session_id: (row.focused_s + row.unfocused_s + row.unknown_s, row.recorded_at) for row in rows}
-    present = [record for record in records if record.focus_session_id in stored]
-    return {one.focus_session_id for one in present if stored[one.focus_session_id] >= progress(one)}
+
+def with_stored_end(record: FocusRecord, stored: StoredProgress | None) -> FocusRecord:
+    """A record left in a spool does not open again what was closed since."""
+    if stored is None or record.end_reason is not None:
+        return record
+    return replace(record, end_reason=stored.end_reason)

@@ -8,11 +8,9 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.focus.state import Span, Totals
-from rtc_server.learner import Learner
-from rtc_server.record import FocusRecord
+from rtc_server.store.own_row import record_of
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
-from rtc_server.store.sql import stored_multiple_faces, stored_spans
+from rtc_server.store.spans import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession
 
 
@@ -44,7 +42,7 @@ class FocusReader:
                 "The database does not answer. What was measured is kept and stored later."
             ) from error
         more = max_spans is not None and len(spans) > max_spans
-        record = _record(session, spans[:max_spans], multiple_faces)
+        record = record_of(session, spans[:max_spans], multiple_faces)
         return StoredSession(record, session.ended_at, row, spans_go_on=more)
 
 
@@ -64,21 +62,3 @@ async def _platform_row(connection: AsyncConnection, session: Row[tuple[object, 
         return None
     moments = {name: as_utc(row[name]) for name in ("created_at", "last_updated")}
     return PlatformRow(**{**row, **moments})
-
-
-def _record(
-    session: Row[tuple[object, ...]], spans: tuple[Span, ...], multiple_faces: tuple[tuple[float, float], ...]
-) -> FocusRecord:
-    columns = session._mapping  # noqa: SLF001 - SQLAlchemy documents it for a row's names
-    totals = {name: columns[name] for name in Totals.__dataclass_fields__}
-    return FocusRecord(
-        learner=Learner(session.user_id, session.module_id, session.section_id),
-        totals=Totals(**totals),
-        spans=spans,
-        multiple_faces=multiple_faces,
-        **{
-            name: columns[name]
-            for name in FocusRecord.__dataclass_fields__
-            if name not in ("learner", "totals", "spans", "multiple_faces")
-        },
-    )

@@ -157,12 +157,29 @@ focus_sessions = Table(
     Column("calibration_error_deg", Double),
     Column("calibration_quality", String(8)),
     Column("merged_spans", Integer, nullable=False, server_default="0"),
+    Column("server_id", CHAR(36)),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("resumption", Text),
     Index("rtc_focus_sessions_user", "user_id"),
+    Index("rtc_focus_sessions_open", "ended_at", "recorded_at"),
     Index("rtc_focus_sessions_recorded", "recorded_at"),
     Index("rtc_focus_sessions_platform_row", "platform_row_id"),
     **_TABLE_OPTIONS,
 )
-"""`platform_row_id` is the id of the platform's row that includes the session's time."""
+"""`platform_row_id` is the id of the platform's row that includes the session's time.
+
+`server_id` is the server that measures it, and `fence` how often that has changed: a server that still has an older
+number writes nothing. `resumption` is what the next server needs to go on, as JSON.
+"""
+
+servers = Table(
+    "rtc_servers",
+    own_metadata,
+    Column("server_id", CHAR(36), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""The leases: a server that has not renewed its own by `expires_at`, by the database's clock, is taken for dead."""
 
 platform_days = Table(
     "rtc_platform_days",

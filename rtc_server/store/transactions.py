@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.store.platform.row_choice import PlatformRows
-from rtc_server.store.sql import StoredState, write_records
+from rtc_server.store.sql import Written, write_records
 from rtc_server.store.unsaved_session import UnsavedSession
 
 
@@ -19,8 +19,8 @@ class Transactions:
         self._rows = rows
         self._deadline_s = deadline_s
 
-    async def write(self, entries: Sequence[UnsavedSession]) -> dict[str, StoredState]:
-        """Writes the newest record of each in one transaction. Returns what the database holds then, by session.
+    async def write(self, entries: Sequence[UnsavedSession]) -> Written:
+        """Writes the record of each in one transaction.
 
         Raises whatever the database, its driver or the deadline raises. Whether it was stored is not known then.
         """

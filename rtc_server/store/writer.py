@@ -1,10 +1,10 @@
 """Writes records to the database. The measuring never waits for it.
 
-    put(record) ──▶ newest record of each FocusSession ──▶ transactions of 32 that changed
+    put(session) ──▶ sessions that have changed ──▶ transactions of 32, each with the newest record of a session
 
-A session's first and last record are written at once, the others every `save_interval_s`. While the database is away,
-the newest record of each session waits here; older ones are not needed, because totals are absolute. After the first
-refusal the records are also kept in the spool, for the next server that starts.
+A session's first and last record are written at once, the others every `save_interval_s`. A record is asked for when it
+is written, so that nothing is older than that. While the database is away, older records are not needed, because totals
+are absolute. After the first refusal the records are also kept in the spool, for the next server that starts.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from rtc_server.store.spool.spool import Spool
 from rtc_server.store.spool.spooler import Spooler
 from rtc_server.store.sql import StoredState
 from rtc_server.store.transactions import Transactions
-from rtc_server.store.unsaved_session import UnsavedSession
+from rtc_server.store.unsaved_session import Recordable, UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
 logger = logging.getLogger(__name__)
@@ -104,17 +104,19 @@ class FocusWriter:
         if unsaved := sum(entry.dirty for entry in self._entries.values()):
             logger.error("shut down with sessions that are not stored", extra={"sessions": unsaved, "lost": lost})
 
-    def put(self, record: FocusRecord) -> None:
-        """Takes the newest record of a FocusSession. Never blocks, and never raises because of the database."""
-        entry = self._entries.get(record.focus_session_id)
+    def put(self, session: Recordable) -> None:
+        """Notes that a FocusSession has changed. Never blocks, and never raises because of the database."""
+        entry = self._entries.get(session.id)
         if entry is None:
-            entry = self._entries[record.focus_session_id] = UnsavedSession(record)
+            entry = self._entries[session.id] = UnsavedSession(session.record(), session)
         else:
-            entry.record, entry.dirty, entry.recovered = record, True, False
-        if record.end_reason is not None:
-            entry.urgent = True
+            entry.source, entry.changed, entry.dirty, entry.recovered = session, True, True, False
+        ended = session.end_reason is not None
+        if ended:
+            entry.refresh()
+            entry.source, entry.urgent = None, True
             self._drop_oldest_ended()
-        if self._doubtful and (record.end_reason is not None or _now() >= entry.spool_due):
+        if self._doubtful and (ended or _now() >= entry.spool_due):
             self._keep_in_spool([entry])
         if entry.urgent and not self._failures:
             self._wake.set()
@@ -217,28 +219,49 @@ class FocusWriter:
         return await asyncio.gather(*map(write, entries))
 
     async def _write(self, entries: Sequence[UnsavedSession]) -> Exception | None:
+        for entry in entries:
+            entry.refresh()
         records = [entry.record for entry in entries]
         try:
-            stored = await self._transactions.write(entries)
+            written = await self._transactions.write(entries)
         except Exception as error:  # for any error the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # unknown whether the commit arrived: read it next time
             self._keep_in_spool(entries)
             return error
         for entry, record in zip(entries, records, strict=True):
-            self._note_stored(entry, record, stored.get(record.focus_session_id))
+            if record.focus_session_id in written.superseded:
+                self._note_superseded(entry)
+            else:
+                self._note_stored(entry, record, written.stored.get(record.focus_session_id))
         return None
 
     def _note_stored(self, entry: UnsavedSession, record: FocusRecord, stored: StoredState | None) -> None:
         entry.stored = stored
-        if entry.record is not record:
+        entry.refused = False
+        self._spooler.drop(record)
+        if entry.changed or entry.record is not record:
             entry.urgent |= bool(entry.waiting)  # they wait for the newer one
             return
-        entry.dirty = entry.refused = False
+        entry.dirty = False
         entry.tell(None)
-        self._spooler.drop(record)
         if record.end_reason is not None or entry.recovered:
             self._entries.pop(record.focus_session_id, None)
+
+    def _note_superseded(self, entry: UnsavedSession) -> None:
+        """Another server has gone on with the session, or has closed it."""
+        logger.info("another server has a session now", extra={"focus_session_id": entry.record.focus_session_id})
+        if entry.source is not None:
+            entry.source.supersede()
+        if entry.source is not None and self._spooler.keeps(entry.record.focus_session_id):
+            # It was closed while this server could not reach the database: what was measured meanwhile is added.
+            entry.refresh()
+            entry.source, entry.recovered, entry.urgent = None, True, True
+            self._wake.set()
+            return
+        self._entries.pop(entry.record.focus_session_id, None)
+        self._spooler.drop(entry.record)
+        entry.tell(None)
 
     def _note_refusal(self, entry: UnsavedSession, error: Exception | None) -> None:
         if error is not None and not entry.refused:
@@ -272,6 +295,7 @@ class FocusWriter:
     def _keep_in_spool(self, entries: Iterable[UnsavedSession]) -> None:
         for entry in entries:
             if entry.dirty:
+                entry.refresh()
                 self._spooler.keep(entry.record)
                 entry.spool_due = _now() + self._save_interval_s
 

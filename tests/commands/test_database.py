@@ -14,7 +14,7 @@ from rtc_server.settings import Settings
 from rtc_server.store.engine import open_store
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
-from tests.store.records import record, span
+from tests.store.records import hand_over, record, span
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def store_one_session(url: str, spool: Path) -> None:
     engine = await open_store(url)
     writer = FocusWriter(engine, Spool(spool), save_interval_s=60, rows="day")
     await writer.start()
-    writer.put(record(None, span(0, 1), span(1, 2), end_reason="stopped"))
+    hand_over(writer, record(None, span(0, 1), span(1, 2), end_reason="stopped"))
     await writer.close()
     await engine.dispose()
 

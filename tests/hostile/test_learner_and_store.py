@@ -24,7 +24,7 @@ from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 from tests.databases import PrivateServer
-from tests.store.records import record, span
+from tests.store.records import hand_over, record, span
 
 PAUSES = 67_000
 """Four hours of pausing and resuming at the five messages a second that a learner may send."""
@@ -107,7 +107,7 @@ async def test_saving_and_reading_134000_spans_does_not_hold_the_loop(
             last = one.spans[-1]
             async with longest_turn_ms() as turn:
                 for saved in (one, replace(one, spans=(*one.spans[:-1], replace(last, end_s=last.end_s + 1)))):
-                    writer.put(saved)
+                    hand_over(writer, saved)
                     await writer.settle(one.focus_session_id)
                 await FocusReader(engine).stored_session(one.focus_session_id, max_spans=500)
             turns.append(turn[0])
@@ -139,7 +139,7 @@ async def save(writer: FocusWriter, ids: dict[int, str], length_s: float) -> flo
     """Seconds until the sessions of these users are stored."""
     started = time.perf_counter()
     for user_id, focus_session_id in ids.items():
-        writer.put(record(focus_session_id, span(0, length_s), learner=Learner(user_id, 3)))
+        hand_over(writer, record(focus_session_id, span(0, length_s), learner=Learner(user_id, 3)))
     await asyncio.gather(*(writer.settle(focus_session_id) for focus_session_id in ids.values()))
     return time.perf_counter() - started
 
@@ -160,7 +160,7 @@ async def test_one_learners_locked_row_holds_up_that_learner_alone(
             await save(writer, ids, 1)
             async with platform.begin() as connection:
                 await connection.execute(text("SELECT * FROM eye_tracking_sessions WHERE user_id = 1 FOR UPDATE"))
-                writer.put(record(ids[1], span(0, 2), learner=Learner(1, 3)))
+                hand_over(writer, record(ids[1], span(0, 2), learner=Learner(1, 3)))
                 refused = asyncio.create_task(writer.settle(ids[1]))
                 await asyncio.sleep(0)  # it is in one transaction with the others
                 first = await save(writer, others, 2)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
+from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.errors import DecodeFailed
 from rtc_server.focus.observation import FaceObservation, ImageQuality
@@ -22,8 +23,8 @@ class Records:
         self.all: list[FocusRecord] = []
         self._news = asyncio.Event()
 
-    def put(self, record: FocusRecord) -> None:
-        self.all.append(record)
+    def put(self, session: FocusSession) -> None:
+        self.all.append(session.record())
         self._news.set()
 
     @property

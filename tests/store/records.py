@@ -6,6 +6,7 @@ from uuid import uuid4
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
+from rtc_server.store.writer import FocusWriter
 
 LEARNER = Learner(user_id=7, module_id=3, section_id=2)
 STARTED_AT = datetime(2026, 3, 29, 0, 59, 30, 123456, tzinfo=UTC)
@@ -47,3 +48,25 @@ def record(
         policy="reading/1",
         end_reason=end_reason,
     )
+
+
+class Measured:
+    """A session that has this record, and no newer one. `superseded` once another server has it."""
+
+    def __init__(self, newest: FocusRecord) -> None:
+        self.id, self.end_reason = newest.focus_session_id, newest.end_reason
+        self.superseded = False
+        self._newest = newest
+
+    def record(self) -> FocusRecord:
+        return self._newest
+
+    def supersede(self) -> None:
+        self.superseded = True
+
+
+def hand_over(writer: FocusWriter, newest: FocusRecord) -> Measured:
+    """Has it written, as the newest of its session."""
+    measured = Measured(newest)
+    writer.put(measured)
+    return measured

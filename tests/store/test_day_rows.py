@@ -22,7 +22,7 @@ from rtc_server.store.retention import erase, expire
 from rtc_server.store.writer import FocusWriter
 from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
-from tests.store.records import LEARNER, STARTED_AT, record, span
+from tests.store.records import LEARNER, STARTED_AT, hand_over, record, span
 
 ROW = "total_time_seconds, focused_time_seconds, unfocused_time_seconds"
 TWO_SERVERS = 2
@@ -37,7 +37,7 @@ async def writer(engine: AsyncEngine, start_writer: StartWriter) -> FocusWriter:
 
 async def put(writer: FocusWriter, *records: FocusRecord) -> None:
     for one in records:
-        writer.put(one)
+        hand_over(writer, one)
     await asyncio.gather(*(writer.settle(one.focus_session_id) for one in records))
 
 
@@ -197,7 +197,7 @@ async def test_a_server_that_dies_anywhere_leaves_a_right_row(
         cut_before += 1
         countdown = cut_before
         writer = await start_writer(breaking, rows="day")
-        writer.put(record(None, span(0, 10), end_reason="stopped"))
+        hand_over(writer, record(None, span(0, 10), end_reason="stopped"))
         await writer.close()
         written += 1
     assert written > 8

@@ -14,7 +14,7 @@ from rtc_server.store.reader import FocusReader
 from rtc_server.store.writer import retry_delay_s
 from tests.databases import PrivateMariaDb, PrivateServer
 from tests.store.conftest import Keep, StartWriter, query
-from tests.store.records import record, span
+from tests.store.records import hand_over, record, span
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])
@@ -55,17 +55,17 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
     writer = await start_writer(engine)
     live, ended, begun = record(None, span(0, 1)), record(None, span(0, 1)), record(None, span(0, 1))
     for one in (live, ended):
-        writer.put(one)
+        hand_over(writer, one)
         await writer.settle(one.focus_session_id)
 
     server.stop()
-    writer.put(record(live.focus_session_id, span(0, 2)))
+    hand_over(writer, record(live.focus_session_id, span(0, 2)))
     with pytest.raises(StoreUnavailable, match="What was measured is kept"):
         await writer.settle(live.focus_session_id)
     newest = record(live.focus_session_id, span(0, 30), span(30, 31))
     last = record(ended.focus_session_id, span(0, 9), end_reason="stopped")
     for one in (newest, last, begun):
-        writer.put(one)
+        hand_over(writer, one)
     with pytest.raises(StoreUnavailable):
         await FocusReader(engine).stored_session(live.focus_session_id)
 
@@ -88,11 +88,11 @@ async def test_settle_is_told_in_time_when_the_database_hangs(
     engine = keep(await open_store(mariadb_url))
     writer = await start_writer(engine, write_timeout_s=1.0)
     one = record(None, span(0, 1))
-    writer.put(one)
+    hand_over(writer, one)
     await writer.settle(one.focus_session_id)
     newer = record(one.focus_session_id, span(0, 2))
     with mariadb_server.frozen():
-        writer.put(newer)
+        hand_over(writer, newer)
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
                 await writer.settle(one.focus_session_id)
@@ -109,7 +109,7 @@ async def test_a_locked_sqlite_file_is_waited_for(sqlite_url: str, keep: Keep, s
     other = sqlite3.connect(sqlite_url.partition(":///")[2], isolation_level=None)
     try:
         other.execute("BEGIN EXCLUSIVE")
-        writer.put(one)
+        hand_over(writer, one)
         with pytest.raises(StoreUnavailable):
             await writer.settle(one.focus_session_id)
     finally:
@@ -124,7 +124,7 @@ async def test_close_ends_within_its_deadline(
     engine = keep(await open_store(server.new_database()))
     writer = await start_writer(engine)
     server.stop()
-    writer.put(record(None, span(0, 1)))
+    hand_over(writer, record(None, span(0, 1)))
     async with asyncio.timeout(20):
         await writer.close(deadline_s=0.3)
     said = [one for one in caplog.records if one.getMessage() == "shut down with sessions that are not stored"]
@@ -139,7 +139,7 @@ async def test_only_so_many_ended_sessions_wait(
     live = record(None, span(0, 1))
     ended = [record(None, span(0, 1), end_reason="stopped") for _ in range(5)]
     for one in (live, *ended):  # faster than any database
-        writer.put(one)
+        hand_over(writer, one)
     await writer.close()
     stored = {key for (key,) in await query(engine, "SELECT focus_session_id FROM rtc_focus_sessions")}
     assert stored == {one.focus_session_id for one in (live, *ended[2:])}

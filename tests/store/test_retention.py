@@ -14,7 +14,7 @@ from rtc_server.store.retention import Removed, erase, expire, keep_expiring
 from rtc_server.store.writer import FocusWriter
 from tests.store.conftest import query
 from tests.store.platform import OLD_ROWS
-from tests.store.records import STARTED_AT, record, span
+from tests.store.records import STARTED_AT, hand_over, record, span
 
 USER_7 = [
     replace(record(None, span(0, 1), at_s=0, end_reason="stopped"), multiple_faces=((0.5, 1),)),
@@ -28,7 +28,7 @@ async def filled(engine: AsyncEngine, writer: FocusWriter) -> AsyncEngine:
     """Three rows from before our time (two of user 7), then three of ours."""
     await query(engine, OLD_ROWS)
     for one in USER_7 + USER_8:
-        writer.put(one)
+        hand_over(writer, one)
     await writer.close()
     return engine
 

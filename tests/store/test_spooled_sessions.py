@@ -26,7 +26,7 @@ from rtc_server.store.spool.spooler import Spooler
 from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
 from tests.store.full_disk import full_disk
-from tests.store.records import STARTED_AT, record, span
+from tests.store.records import STARTED_AT, hand_over, record, span
 
 Outage = Callable[[], AbstractContextManager[None]]
 WITHIN_S = 20.0
@@ -106,18 +106,18 @@ async def test_what_is_measured_in_an_outage_survives_the_server(
     begun = record(None, span(0, 1), learner=Learner(8, 3))
     first = await start_writer(opened)
     for one in (live, ended):
-        first.put(one)
+        hand_over(first, one)
         await first.settle(one.focus_session_id)
     with outage():
         newest = record(live.focus_session_id, span(0, 30), span(30, 31), at_s=31)
         last = record(ended.focus_session_id, span(0, 9), at_s=9, end_reason="stopped")
         for one in (newest, last, begun):
-            first.put(one)
+            hand_over(first, one)
         with pytest.raises(StoreUnavailable):
             await first.settle(live.focus_session_id)
         await until(lambda: len(spooled(spool_folder)) == 3)
         later = record(live.focus_session_id, span(0, 30), span(30, 60), at_s=60)
-        first.put(later)
+        hand_over(first, later)
         await first.close(deadline_s=0.1)
     expected = {one.focus_session_id: one for one in (later, last, begun)}
     assert spooled(spool_folder) == expected
@@ -138,13 +138,13 @@ async def test_what_comes_while_it_is_unclear_whether_the_database_is_there_is_k
 ) -> None:
     writer = await start_writer(keep(await open_store(mariadb_url)), write_timeout_s=3.0)
     first, second = record(None, span(0, 1)), record(None, span(0, 1), end_reason="stopped")
-    writer.put(first)
+    hand_over(writer, first)
     await writer.settle(first.focus_session_id)
     with mariadb_server.frozen():
-        writer.put(record(first.focus_session_id, span(0, 2), end_reason="stopped"))
+        hand_over(writer, record(first.focus_session_id, span(0, 2), end_reason="stopped"))
         await until(lambda: len(spooled(spool_folder)) == 1)
         async with asyncio.timeout(2):  # the next answer is expected for three seconds
-            writer.put(second)
+            hand_over(writer, second)
             await until(lambda: len(spooled(spool_folder)) == 2)
     await until(lambda: not spooled(spool_folder))
 
@@ -155,7 +155,7 @@ async def test_files_go_when_the_database_is_back(
     writer = await start_writer(opened)
     one = record(None, span(0, 1))
     with outage():
-        writer.put(one)
+        hand_over(writer, one)
         await until(lambda: spooled(spool_folder))
     await until(lambda: not spooled(spool_folder))
     assert await stored(opened, one) == one
@@ -167,9 +167,9 @@ async def test_while_all_is_well_there_is_no_file(
     writer = await start_writer(opened)
     one = record(None, span(0, 1))
     for length_s in (1, 2):
-        writer.put(record(one.focus_session_id, span(0, length_s)))
+        hand_over(writer, record(one.focus_session_id, span(0, length_s)))
         await writer.settle(one.focus_session_id)
-    writer.put(record(one.focus_session_id, span(0, 3), end_reason="stopped"))
+    hand_over(writer, record(one.focus_session_id, span(0, 3), end_reason="stopped"))
     await writer.close()
     assert not spool_folder.parent.exists()
 
@@ -185,7 +185,7 @@ async def test_a_newer_row_is_not_overwritten(
     lost = record(None, span(0, 4))
     first = await start_writer(opened)
     for one in (newer, paused):
-        first.put(one)
+        hand_over(first, one)
     await first.close()
     rows = await query(opened, "SELECT * FROM eye_tracking_sessions ORDER BY id")
 
@@ -203,7 +203,7 @@ async def test_a_commit_that_a_kill_left_on_its_way_is_waited_for(
 ) -> None:
     before = record(None, span(0, 1))
     first = await start_writer(opened)
-    first.put(before)
+    hand_over(first, before)
     await first.close()
     newer = record(before.focus_session_id, span(0, 1), at_s=60)
     left_behind(spool_folder, record(before.focus_session_id, span(0, 1), at_s=30))
@@ -233,7 +233,7 @@ async def test_a_session_that_goes_on_wins_over_what_was_left_of_it(
     left_behind(spool_folder, left)
     writer = await start_writer(engine)
     newer = record(left.focus_session_id, span(0, 20))
-    writer.put(newer)
+    hand_over(writer, newer)
     await writer.settle(left.focus_session_id)
     assert await stored(engine, left) == newer
     await writer.close()
@@ -261,7 +261,7 @@ async def test_a_session_that_the_database_refuses_is_kept_too(
     refused, taken = record(None, span(0, 1), learner=Learner(2**40, 3)), record(None, span(0, 1))
     writer = await start_writer(engine)
     for one in (refused, taken):
-        writer.put(one)
+        hand_over(writer, one)
     await writer.settle(taken.focus_session_id)
     with pytest.raises(StoreUnavailable):
         await writer.settle(refused.focus_session_id)
@@ -282,11 +282,11 @@ async def test_files_that_cannot_be_written_cost_nothing_but_themselves(
     one = record(None, span(0, 1))
     with outage():
         for second in range(2, 6):
-            writer.put(record(one.focus_session_id, span(0, second)))
+            hand_over(writer, record(one.focus_session_id, span(0, second)))
             with pytest.raises(StoreUnavailable):
                 await writer.settle(one.focus_session_id)
     newest = record(one.focus_session_id, span(0, 60))
-    writer.put(newest)
+    hand_over(writer, newest)
     await until(lambda: any(one.getMessage() == "the database answers again" for one in caplog.records))
     assert await stored(opened, one) == newest
     said = [vars(one)["cause"] for one in caplog.records if "written to the spool either" in one.getMessage()]
@@ -304,7 +304,7 @@ async def test_a_disk_that_fills_in_an_outage_costs_no_time_when_the_server_is_t
     def put(length_s: int, end_reason: str | None = None) -> None:
         spans = [span(second, second + 1) for second in range(length_s)]
         for key, learner in zip(ids, learners, strict=True):
-            writer.put(record(key, *spans, learner=learner, at_s=length_s, end_reason=end_reason))
+            hand_over(writer, record(key, *spans, learner=learner, at_s=length_s, end_reason=end_reason))
 
     mariadb_server.stop()
     try:
@@ -355,11 +355,11 @@ async def test_only_so_many_ended_sessions_wait_in_files(
 ) -> None:
     writer = await start_writer(opened, ended_kept=3)
     with outage():
-        writer.put(record(None, span(0, 1)))
+        hand_over(writer, record(None, span(0, 1)))
         await until(lambda: spooled(spool_folder))
         ended = [record(None, span(0, 1), end_reason="stopped") for _ in range(5)]
         for one in ended:
-            writer.put(one)
+            hand_over(writer, one)
         await writer.close(deadline_s=0.1)
         assert len(spooled(spool_folder)) == 4
         assert spooled(spool_folder).keys() >= {one.focus_session_id for one in ended[2:]}
@@ -440,7 +440,7 @@ async def test_a_server_that_runs_does_not_write_again_what_was_erased(
 ) -> None:
     writer = await start_writer(opened)
     with outage():
-        writer.put(record(None, span(0, 1), end_reason="stopped"))
+        hand_over(writer, record(None, span(0, 1), end_reason="stopped"))
         await until(lambda: spooled(spool_folder))
         assert remove_waiting(spool_folder, user_id=7) == 1
         await writer.close(deadline_s=0.1)

@@ -20,7 +20,7 @@ from rtc_server.store.upgrade import VERSION_TABLE
 from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
 from tests.store.platform import DESIGNED, OLD_ROWS, grown
-from tests.store.records import record, span
+from tests.store.records import hand_over, record, span
 
 
 async def definition(engine: AsyncEngine) -> object:
@@ -52,7 +52,7 @@ async def test_adopts_a_table_with_its_rows_and_alters_neither(
     writer = await start_writer(engine)
     one = record(None, span(0, 4.2))
     for _ in range(2):
-        writer.put(one)
+        hand_over(writer, one)
         await writer.settle(one.focus_session_id)
 
     assert (await definition(plain), await old_rows(plain)) == before
@@ -95,7 +95,7 @@ async def test_opening_again_keeps_everything(
 ) -> None:
     writer = await start_writer(engine)
     one = record(None, span(0, 4.2))
-    writer.put(one)
+    hand_over(writer, one)
     await writer.settle(one.focus_session_id)
     again = keep(await open_store(database_url))
     found = await FocusReader(again).stored_session(one.focus_session_id)
@@ -109,8 +109,8 @@ async def test_servers_that_start_together_take_turns(database_url: str, keep: K
         keep(one)
     async with engines[0].connect() as connection:
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    ours = [VERSION_TABLE, "rtc_focus_sessions", "rtc_focus_spans", "rtc_multiple_faces_spans", "rtc_platform_days"]
-    assert sorted(tables) == ["eye_tracking_sessions", *ours]
+    ours = [VERSION_TABLE, *(table.name for table in own_metadata.sorted_tables)]
+    assert sorted(tables) == sorted(["eye_tracking_sessions", *ours])
     assert await query(engines[0], f"SELECT count(*) FROM {VERSION_TABLE}") == [(1,)]
 
 

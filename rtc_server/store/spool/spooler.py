@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rtc_server.record import FocusRecord
+from rtc_server.store.progress import progress
 from rtc_server.store.spool.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -63,11 +64,19 @@ class Spooler:
     def drop(self, record: FocusRecord) -> None:
         """Removes this record and older ones soon: the database has it."""
         key = record.focus_session_id
+        wish = self._wanted.get(key)
+        if wish is not None and wish.keep and progress(wish.record) > progress(record):
+            return  # a newer one, which the database does not have yet
         self._wanted.pop(key, None)
         if key in self._held:
             self._wanted[key] = _Wish(record, keep=False)
             self._wake.set()
         self._note_end()
+
+    def keeps(self, focus_session_id: str) -> bool:
+        """True if a record of that session is in the spool, or will be soon."""
+        wish = self._wanted.get(focus_session_id)
+        return wish.keep if wish is not None else focus_session_id in self._held
 
     async def close(self) -> int:
         """Does all wishes. Returns how many records could not be written."""

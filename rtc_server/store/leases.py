@@ -1,0 +1,122 @@
+"""Keeps this server's lease, looks for sessions of dead servers, and takes over those whose learners come here."""
+
+import asyncio
+import logging
+import uuid
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rtc_server.errors import StoreUnavailable
+from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord
+from rtc_server.store.ownership import claim, close_orphans, give_up_lease, renew_lease
+from rtc_server.store.why_unavailable import root_cause
+
+logger = logging.getLogger(__name__)
+
+LEASE_S = 15.0
+"""A server that has not renewed its lease for so long is taken for dead. A database that fails over takes less."""
+RENEW_EVERY_S = 1.0
+LOOK_EVERY_S = 3.0
+"""For sessions of dead servers. With the lease that is 18 s until they are closed, and with a restart a little more."""
+CLAIM_WITHIN_S = 1.5
+"""A learner waits for it. After that they begin a new session."""
+_WITHIN_S = 5.0
+"""For each other transaction."""
+
+
+class Saves(Protocol):
+    async def settle(self, focus_session_id: str) -> None:
+        """Returns once the newest record of that session is stored. Raises StoreUnavailable."""
+        ...
+
+
+class Leases:
+    """Implements the registry's `Ownership`. Use it from the event loop."""
+
+    def __init__(self, engine: AsyncEngine, saves: Saves, window_s: float, *, lease_s: float = LEASE_S) -> None:
+        """window_s: how long after its last known second a session of another server may go on."""
+        self.server_id = str(uuid.uuid4())
+        self._engine = engine
+        self._saves = saves
+        self._window_s = window_s
+        self._lease_s = lease_s
+        self._held_since: float | None = None
+        """Loop time since when the lease was always renewed in time; None if it was not the last time."""
+        self._renewed = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._renew()
+        self._task = asyncio.create_task(self._run(), name="leases")
+
+    async def close(self) -> None:
+        """Call it after the last save: who is gone in good order needs no lease."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._task = None
+        try:
+            async with asyncio.timeout(CLAIM_WITHIN_S), self._engine.begin() as connection:
+                await give_up_lease(connection, self.server_id)
+        except Exception:  # it runs out by itself
+            logger.debug("the lease was not given up", exc_info=True)
+
+    async def claim(self, focus_session_id: str, learner: Learner) -> FocusRecord | None:
+        """Takes over a session from another server, or from an earlier run of this one. Raises nothing.
+
+        None if it may not go on, or the database does not answer in time.
+        """
+        try:
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                await self._saves.settle(focus_session_id)  # it may have been left in the spool
+                async with self._engine.begin() as connection:
+                    return await claim(connection, focus_session_id, learner, self.server_id, self._window_s)
+        except (Exception, StoreUnavailable) as error:
+            logger.warning(
+                "a session could not go on, so the learner has a new one", extra={"cause": root_cause(error)}
+            )
+            return None
+
+    async def _run(self) -> None:
+        looked = _now()
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            await self._renew()
+            if _now() - looked >= LOOK_EVERY_S:
+                looked = _now()
+                await self._close_orphans()
+
+    async def _renew(self) -> None:
+        try:
+            async with asyncio.timeout(_WITHIN_S), self._engine.begin() as connection:
+                await renew_lease(connection, self.server_id, self._lease_s)
+        except Exception:  # the writer says that the database does not answer
+            self._held_since = None
+            return
+        now = _now()
+        if self._held_since is None or now - self._renewed > self._lease_s:
+            self._held_since = now
+        self._renewed = now
+
+    async def _close_orphans(self) -> None:
+        # After an outage, or when this server stood still, the others had no chance to renew theirs.
+        if self._held_since is None or _now() - self._held_since < self._lease_s:
+            return
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                while True:
+                    async with self._engine.begin() as connection:
+                        closed = await close_orphans(connection)
+                    if not closed:
+                        return
+                    logger.info("closed sessions of a server that is gone", extra={"sessions": closed})
+        except Exception as error:
+            logger.warning("sessions of dead servers were not closed", extra={"cause": root_cause(error)})
+
+
+def _now() -> float:
+    """Loop time, in seconds."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,101 @@
+"""One FocusSession's row in our own table: how it is locked, and written as a whole."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, select
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rtc_server.focus.state import Span, Totals
+from rtc_server.learner import Learner
+from rtc_server.record import FocusRecord, Resumption
+from rtc_server.store.platform.platform_row import identity_columns
+from rtc_server.store.progress import StoredProgress
+from rtc_server.store.schema import MYSQL, focus_sessions
+
+_RESUMPTION = TypeAdapter(Resumption)
+_READ_OTHERWISE = ("learner", "totals", "spans", "multiple_faces", "resumption")
+
+
+async def lock_progress(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> dict[str, StoredProgress]:
+    """What is stored of these sessions, which stay locked until the transaction ends. By id; without those not stored.
+
+    It waits for a commit of another server that has not finished.
+    """
+    columns = (focus_sessions.c[name] for name in ("focus_session_id", *StoredProgress._fields))
+    query = select(*columns).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
+    rows = await connection.execute(query.with_for_update())
+    return {row.focus_session_id: StoredProgress(*row[1:]) for row in rows}
+
+
+async def write_own_rows(connection: AsyncConnection, rows: Sequence[tuple[FocusRecord, int]]) -> None:
+    """rows: each with the id of the platform's row that includes its time."""
+    await connection.execute(_upsert(connection.dialect.name), [_columns(*row) for row in rows])
+
+
+def record_of(row: Row[Any], spans: tuple[Span, ...], multiple_faces: tuple[tuple[float, float], ...]) -> FocusRecord:
+    """row: all columns of `rtc_focus_sessions`."""
+    columns = row._mapping  # noqa: SLF001 - SQLAlchemy documents it for a row's names
+    return FocusRecord(
+        learner=Learner(row.user_id, row.module_id, row.section_id),
+        totals=Totals(**{name: columns[name] for name in Totals.__dataclass_fields__}),
+        spans=spans,
+        multiple_faces=multiple_faces,
+        resumption=_resumption(row.resumption),
+        **{name: columns[name] for name in FocusRecord.__dataclass_fields__ if name not in _READ_OTHERWISE},
+    )
+
+
+def _resumption(text: str | None) -> Resumption | None:
+    """None where there is none, or it is of a version that is not known here: the rest of a record is enough."""
+    if text is None:
+        return None
+    try:
+        return _RESUMPTION.validate_json(text)
+    except ValueError:
+        return None
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    """By the primary key. A delete of many rows would let MariaDB go through a small table, and wait for all locks."""
+    names = [column.name for column in focus_sessions.columns if not column.primary_key]
+    if dialect in MYSQL:
+        in_mysql = mysql.insert(focus_sessions)
+        return in_mysql.on_duplicate_key_update({name: in_mysql.inserted[name] for name in names})
+    module: Any = postgresql if dialect == "postgresql" else sqlite
+    statement = module.insert(focus_sessions)
+    return statement.on_conflict_do_update(
+        index_elements=["focus_session_id"], set_={name: statement.excluded[name] for name in names}
+    )
+
+
+def _columns(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
+    totals = record.totals
+    return {
+        "focus_session_id": record.focus_session_id,
+        "platform_row_id": platform_row_id,
+        **identity_columns(record.learner),
+        "policy": record.policy,
+        "session_type": record.session_type,
+        "started_at": record.started_at,
+        "recorded_at": record.recorded_at,
+        "ended_at": record.recorded_at if record.end_reason is not None else None,
+        "end_reason": record.end_reason,
+        "focused_s": totals.focused_s,
+        "unfocused_s": totals.unfocused_s,
+        "unknown_s": totals.unknown_s,
+        "multiple_faces_s": totals.multiple_faces_s,
+        "focused_stretches": totals.focused_stretches,
+        "unfocused_stretches": totals.unfocused_stretches,
+        "consent_at": record.consent_at,
+        "calibration_error_deg": record.calibration_error_deg,
+        "calibration_quality": record.calibration_quality,
+        "merged_spans": record.merged_spans,
+        "server_id": record.server_id,
+        "fence": record.fence,
+        "resumption": _RESUMPTION.dump_json(record.resumption).decode() if record.resumption is not None else None,
+    }
