@@ -36,13 +36,14 @@
  * @typedef {TrackingUpdate & Timing} TimedUpdate
  *
  * @typedef {{type: "tracking_started", focus_session_id: string, continued: boolean, policy: string}} TrackingStarted
+ * @typedef {{type: "draining"}} Draining the server is about to stop
  * @typedef {{type: "tracking_stopped", focus_session_id: string, reason: string, metrics: Metrics}} TrackingStopped
  * @typedef {{type: "calibration_result"} & import("./calibration.js").CalibrationResult} CalibrationAnswer
  * @typedef {{type: "calibration_drift"}} CalibrationDrift
  * @typedef {{type: "multiple_faces", present: boolean, media_time_s: number}} MultipleFaces
  * @typedef {{type: "frame_rate", max_fps: number}} FrameRateRequest
  * @typedef {{type: "error", code: string, message: string}} ErrorMessage
- * @typedef {TrackingUpdate | TrackingStarted | TrackingStopped | CalibrationAnswer | CalibrationDrift | MultipleFaces
+ * @typedef {TrackingUpdate | TrackingStarted | Draining | TrackingStopped | CalibrationAnswer | CalibrationDrift | MultipleFaces
  *   | FrameRateRequest | ErrorMessage} ServerMessage
  *
  * @typedef {object} StoredSession what `GET /focus-sessions/{id}` answers
