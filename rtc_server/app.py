@@ -33,4 +33,7 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         store = await open_rows(settings, owned)
         registry = await open_peers(settings, store, ice_servers, owned)
         application = make_application(settings, store, registry, tokens, ice_servers, demo=demo)
-        yield await listen(settings, application, certificate, owned)
+        address = await listen(settings, application, certificate, owned)
+        # First of all at the end, while HTTP still answers: newcomers are sent away, and `/readyz` says so.
+        owned.push_async_callback(registry.close)
+        yield address

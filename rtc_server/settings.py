@@ -179,6 +179,13 @@ class Settings(BaseSettings):
         "same session.",
     )
 
+    drain_timeout: float = Field(
+        20.0,
+        gt=0,
+        description="Seconds for an orderly stop: learners are told, everything is stored. After that the process ends "
+        "with what is left in the spool.",
+    )
+
     udp_ports: Annotated[PortRange | None, NoDecode, BeforeValidator(_port_range)] = Field(
         None, description="UDP ports for media, such as `40000-40100`. By default any free port."
     )

@@ -12,6 +12,7 @@ from rtc_server.channel.calibration_dialogue import CalibrationDialogue
 from rtc_server.channel.data_channels import MetricsChannel
 from rtc_server.channel.messages import (
     ClientMessage,
+    Draining,
     FrameRateRequest,
     MultipleFaces,
     Pause,
@@ -94,6 +95,8 @@ class Conversation:
     def say_goodbye(self, reason: EndReason, final: FocusSnapshot) -> None:
         if self._greeting is not None:
             self._greeting.cancel()
+        if reason is EndReason.SHUTDOWN and self._channel.has_control:
+            self._channel.tell(Draining())
         self._channel.tell(
             TrackingStopped(
                 focus_session_id=self._session.id,

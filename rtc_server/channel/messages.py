@@ -58,6 +58,12 @@ class TrackingStarted(Message):
     timestamp: datetime
 
 
+class Draining(Message):
+    """The server is about to stop. The connection ends now, and the FocusSession can go on at the next server."""
+
+    type: Literal["draining"] = "draining"
+
+
 class TrackingUpdate(Message):
     """What `update_text.update_text` writes."""
 

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import gc
+import logging
+import os
 import resource
 import signal
 
@@ -10,6 +12,8 @@ from rtc_server import __version__
 from rtc_server.errors import SettingsError
 from rtc_server.settings import Settings
 from rtc_server.structured_logging import configure_logging
+
+logger = logging.getLogger(__name__)
 
 HELP = "run the server; with --demo, to try it on this machine"
 
@@ -41,8 +45,17 @@ async def _serve(settings: Settings, *, demo: bool) -> None:
     from rtc_server.app import listening
 
     told_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if told_to_stop.is_set():
+            _leave("told to stop a second time")
+        told_to_stop.set()
+        # Whatever hangs (a database, a disk): by then all is in the spool that it takes.
+        loop.call_later(settings.drain_timeout, _leave, "could not stop in time (RTC_DRAIN_TIMEOUT)")
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+        loop.add_signal_handler(number, stop)
     async with listening(settings, demo=demo) as address:
         # The objects loaded so far stay for ever. Without this, each full garbage collection would look through
         # them again, and nobody would get an update for tens of milliseconds.
@@ -50,6 +63,13 @@ async def _serve(settings: Settings, *, demo: bool) -> None:
         gc.freeze()
         print(_welcome(address, demo=demo), flush=True)
         await told_to_stop.wait()
+
+
+def _leave(why: str) -> None:
+    """Ends the process at once. What the database has not taken is in the spool, which is whole at any moment."""
+    logger.error(why)
+    logging.shutdown()
+    os._exit(1)
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

@@ -73,13 +73,19 @@ def make_application(
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
             *FocusSessionsEndpoint(read_access, store.reader, store.writer).routes(),
-            *health_routes(lambda: store.writer.spool_fails),
+            *health_routes(lambda: store.writer.spool_fails, partial(_not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
     )
     if demo:
         application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
+
+
+def _not_ready(store: Store, registry: PeerRegistry) -> str | None:
+    if registry.draining:
+        return "draining"
+    return None if store.leases.held else "the database does not answer"
 
 
 def make_ice_servers(settings: Settings) -> IceServers:

@@ -13,6 +13,9 @@ from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
 
+DATABASE_SHARE = 0.5
+"""Of the time for an orderly stop: so long it waits for the database. The rest is for the spool."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -32,7 +35,7 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     leases = Leases(engine, writer, settings.resume_window)
     owned.push_async_callback(leases.close)
     await writer.start()
-    owned.push_async_callback(writer.close)
+    owned.push_async_callback(writer.close, settings.drain_timeout * DATABASE_SHARE)
     await leases.start()
     if settings.retention_days is not None:
         expiring = keep_expiring(

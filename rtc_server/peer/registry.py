@@ -44,6 +44,10 @@ class Ownership(Protocol):
         """
         ...
 
+    async def seconds_ahead(self, learner: Learner) -> float:
+        """By how much this learner's sessions, on any server, are ahead of real time. Raises nothing."""
+        ...
+
 
 class PeerRegistry:
     """Use it from the event loop."""
@@ -75,6 +79,11 @@ class PeerRegistry:
         """Until when a learner's last media time is ahead of real time: so many seconds, and then forgotten."""
         self._closed = False
 
+    @property
+    def draining(self) -> bool:
+        """No newcomers any more."""
+        return self._closed
+
     def __len__(self) -> int:
         return len(self._peers)
 
@@ -104,6 +113,7 @@ class PeerRegistry:
             raise
         try:
             claimed = await self._claimed(grant, continues)
+            ahead_s = 0.0 if claimed or self._ownership is None else await self._ownership.seconds_ahead(grant.learner)
         except BaseException:
             del self._occupants[peer.peer_id]
             await peer.refuse()
@@ -113,7 +123,7 @@ class PeerRegistry:
             await peer.refuse()
             raise _going_down()
         # Nothing waits between here and the end: whatever happened to the FocusSession meanwhile is known now.
-        self._take_in(peer, self._continued(grant.learner, continues) or claimed, consent_at)
+        self._take_in(peer, self._continued(grant.learner, continues) or claimed, consent_at, ahead_s)
         return PeerAnswer(peer.peer_id, peer.etag, answer)
 
     async def trickle(self, peer_id: str, fragment: str) -> None:
@@ -191,14 +201,20 @@ class PeerRegistry:
             self._parked.park(session)
         return session
 
-    def _take_in(self, peer: Peer, session: FocusSession | None, consent_at: datetime | None) -> None:
-        """The newest peer of a learner wins. session: the one that goes on, if any."""
+    def _take_in(
+        self, peer: Peer, session: FocusSession | None, consent_at: datetime | None, ahead_s: float = 0.0
+    ) -> None:
+        """The newest peer of a learner wins.
+
+        session: the one that goes on, if any. ahead_s: by how much the learner's sessions are ahead of real time.
+        """
         grant, older = peer.grant, self._live.get(peer.grant.learner)
         continued = session is not None
         if session is None:
             server_id = self._ownership.server_id if self._ownership is not None else None
             session = FocusSession(grant.learner, grant.policy, self._services.recorder, consent_at, server_id)
-            session.clock.not_before = self._caught_up_at(grant.learner)
+            now = asyncio.get_running_loop().time()
+            session.clock.not_before = max(now + ahead_s, self._caught_up_at(grant.learner))
         self._parked.release(session)
         peer.begin(session, continued=continued)
         if older is not None:

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import uuid
+from contextlib import suppress
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from rtc_server.errors import StoreUnavailable
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
-from rtc_server.store.ownership import claim, close_orphans, give_up_lease, renew_lease
+from rtc_server.store.ownership import claim, close_orphans, give_up_lease, renew_lease, seconds_ahead
 from rtc_server.store.why_unavailable import root_cause
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ LOOK_EVERY_S = 3.0
 """For sessions of dead servers. With the lease that is 18 s until they are closed, and with a restart a little more."""
 CLAIM_WITHIN_S = 1.5
 """A learner waits for it. After that they begin a new session."""
-_WITHIN_S = 5.0
+_WITHIN_S = 3.0
 """For each other transaction."""
 
 
@@ -45,7 +45,13 @@ class Leases:
         self._held_since: float | None = None
         """Loop time since when the lease was always renewed in time; None if it was not the last time."""
         self._renewed = 0.0
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def held(self) -> bool:
+        """The database knows that this server lives."""
+        return self._held_since is not None and _now() - self._renewed < self._lease_s
 
     async def start(self) -> None:
         await self._renew()
@@ -55,8 +61,8 @@ class Leases:
         """Call it after the last save: who is gone in good order needs no lease."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._closing.set()  # not cancelled: a connection that is broken off in mid-statement is lost to its pool
+        await self._task
         self._task = None
         try:
             async with asyncio.timeout(CLAIM_WITHIN_S), self._engine.begin() as connection:
@@ -74,16 +80,25 @@ class Leases:
                 await self._saves.settle(focus_session_id)  # it may have been left in the spool
                 async with self._engine.begin() as connection:
                     return await claim(connection, focus_session_id, learner, self.server_id, self._window_s)
-        except (Exception, StoreUnavailable) as error:
+        except Exception as error:
             logger.warning(
                 "a session could not go on, so the learner has a new one", extra={"cause": root_cause(error)}
             )
             return None
 
+    async def seconds_ahead(self, learner: Learner) -> float:
+        """By how much this learner's sessions are ahead of real time; 0 if the database does not answer in time."""
+        try:
+            async with asyncio.timeout(CLAIM_WITHIN_S), self._engine.begin() as connection:
+                return await seconds_ahead(connection, learner)
+        except Exception:  # the writer says that the database does not answer
+            return 0.0
+
     async def _run(self) -> None:
         looked = _now()
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), RENEW_EVERY_S)
             await self._renew()
             if _now() - looked >= LOOK_EVERY_S:
                 looked = _now()

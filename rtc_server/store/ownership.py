@@ -121,6 +121,18 @@ async def claim(
     return replace(record, server_id=server_id, fence=fence, end_reason=None)
 
 
+async def seconds_ahead(connection: AsyncConnection, learner: Learner) -> float:
+    """By how much this learner's sessions, on any server, are ahead of real time: 0 where none is.
+
+    A sender's clock may be a little ahead. Who begins anew at one server after the other is so only once.
+    """
+    now = await database_now(connection)
+    recent = _ours.recorded_at > now - timedelta(seconds=OWNERLESS_S)
+    query = select(_ours.started_at, _ours.focused_s + _ours.unfocused_s + _ours.unknown_s).where(_of(learner), recent)
+    ends = [started_at + timedelta(seconds=measured_s) for started_at, measured_s in await connection.execute(query)]
+    return float(max([0.0, *((end - now).total_seconds() for end in ends)]))
+
+
 def _of(learner: Learner) -> ColumnElement[bool]:
     section = _ours.section_id == learner.section_id if learner.section_id else _ours.section_id.is_(None)
     return and_(_ours.user_id == learner.user_id, _ours.module_id == learner.module_id, section)

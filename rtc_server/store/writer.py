@@ -30,6 +30,8 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 15.0
 _SESSIONS_IN_ONE_TRANSACTION = 32
 """Sessions in one transaction. A locked row delays only these, and building the statements takes about 5 ms."""
+_SPOOLED_AFTER_S = 1.0
+"""If the last writes take longer, they are put into the spool as well: the process may be killed while it waits."""
 _WRITES_AT_ONCE = 4
 """Transactions at once; fewer than the engine's five connections."""
 
@@ -93,8 +95,11 @@ class FocusWriter:
         if self._doubtful:
             self._keep_in_spool(self._entries.values())  # before waiting: the process may be killed meanwhile
         self._wake.set()
+        await asyncio.wait([self._task], timeout=min(_SPOOLED_AFTER_S, deadline_s))
+        if not self._task.done():
+            self._keep_in_spool(self._entries.values())
         with suppress(TimeoutError):
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(deadline_s - _SPOOLED_AFTER_S):
                 await self._task
         self._task = None
         for entry in self._entries.values():

@@ -45,7 +45,7 @@
  * @property {{start_s: number, end_s: number, state: FocusState}[]} [spans] where it is continued: the last ten minutes,
  *   in seconds of media time
  *
- * @typedef {{type: "draining"}} Draining
+ * @typedef {{type: "draining"}} Draining the server is about to stop
  * @typedef {{type: "tracking_stopped", focus_session_id: string, reason: string, metrics: Metrics}} TrackingStopped
  * @typedef {{type: "calibration_result"} & import("./calibration.js").CalibrationResult} CalibrationAnswer
  * @typedef {{type: "calibration_drift"}} CalibrationDrift

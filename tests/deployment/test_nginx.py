@@ -102,7 +102,7 @@ async def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         offers_per_minute_per_user=fields["offers_per_minute_per_user"].default,
         trusted_proxies=("127.0.0.1",),
     )
-    application.add_routes([*page_routes(ROOT / "static"), *health_routes(lambda: False)])
+    application.add_routes([*page_routes(ROOT / "static"), *health_routes(lambda: False, lambda: None)])
 
     async def count(request: web.Request, _response: web.StreamResponse) -> None:
         seen[request.path_qs] += 1

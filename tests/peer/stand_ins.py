@@ -12,7 +12,7 @@ from rtc_server.errors import DecodeFailed
 from rtc_server.focus.observation import FaceObservation, ImageQuality
 from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.peer.peer import PeerServices
-from rtc_server.peer.registry import PeerRegistry
+from rtc_server.peer.registry import Ownership, PeerRegistry
 from rtc_server.record import FocusRecord
 
 
@@ -106,9 +106,11 @@ async def make_registry(
 ) -> AsyncIterator[Callable[..., PeerRegistry]]:
     made: list[PeerRegistry] = []
 
-    def make(*, max_peers: int = 8, resume_window_s: float = 60.0, **services: object) -> PeerRegistry:
-        given = {"make_analyser": analysers, "recorder": records, "pool": pool} | services
-        made.append(PeerRegistry(PeerServices(**given), max_peers=max_peers, resume_window_s=resume_window_s))
+    def make(
+        *, max_peers: int = 8, resume_window_s: float = 60.0, ownership: Ownership | None = None, **services: object
+    ) -> PeerRegistry:
+        given = PeerServices(**{"make_analyser": analysers, "recorder": records, "pool": pool} | services)
+        made.append(PeerRegistry(given, max_peers=max_peers, resume_window_s=resume_window_s, ownership=ownership))
         return made[-1]
 
     yield make

@@ -113,6 +113,7 @@ STEPS = st.lists(
         st.tuples(st.just("frame after"), st.integers(0, 90_000), st.floats(0.001, 0.2)),
         st.tuples(st.just("connection"), st.just(0), st.floats(0.001, 2.0)),
         st.tuples(st.just("session"), st.just(0), st.floats(0.001, 2.0)),
+        st.tuples(st.just("server"), st.just(0), st.floats(0.001, 2.0)),
         st.tuples(st.just("look"), st.just(0), st.floats(0.001, 10.0)),
     ),
     min_size=1,
@@ -122,7 +123,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_it_never_runs_back_nor_away_over_any_sequence_of_connections(steps: list[tuple[str, int, float]]) -> None:
-    """Nor do several FocusSessions of one learner, one after the other."""
+    """Nor on any sequence of servers, nor do several FocusSessions of one learner, one after the other."""
     began = now = 50.0
     ended_s = last_s = framed_s = 0.0
     timestamp = 0
@@ -132,13 +133,16 @@ def test_it_never_runs_back_nor_away_over_any_sequence_of_connections(steps: lis
         now += passed_s
         if step == "connection":
             connection = clock.connection()
+        elif step == "server" and clock.began is not None:
+            clock = MediaClock.going_on(clock.began, clock.now(now), now)
+            connection = clock.connection()
         elif step == "session":
             ended_s, last_s, framed_s = ended_s + last_s, 0.0, 0.0
             clock = MediaClock(not_before=clock.caught_up_at(now))
             connection = clock.connection()
         elif step == "look":
             last_s = max(last_s, clock.now(now))
-        else:
+        elif step != "server":
             timestamp = number if step == "frame" else timestamp + number
             shown_s = connection.at(timestamp % 2**32, now)
             assert shown_s >= framed_s

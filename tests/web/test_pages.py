@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 async def client(serve, folder):
-    return await serve([*page_routes(folder), *health_routes(lambda: False)])
+    return await serve([*page_routes(folder), *health_routes(lambda: False, lambda: None)])
 
 
 @pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/check", "check")])
@@ -159,7 +159,7 @@ async def test_the_process_lives(client):
 
 
 async def test_a_spool_that_cannot_be_written_is_told_and_restarts_nobody(serve):
-    response = await (await serve(health_routes(lambda: True))).get("/healthz")
+    response = await (await serve(health_routes(lambda: True, lambda: None))).get("/healthz")
 
     assert response.status == 200
     assert await response.json() == {"status": "ok", "spool": "cannot be written"}
