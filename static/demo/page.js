@@ -31,6 +31,8 @@ async function enter() {
   try {
     access ??= await findAccess();
     element("demo").hidden = !access?.demo;
+    element("links").hidden = !access;
+    element("to-class").hidden = !access?.demo;
     show(access ? "consent" : "no-access");
   } catch (error) {
     await failed(error);

@@ -1,6 +1,7 @@
 """A server that is killed, or stopped, and comes back while a page is live: noticed, said, and gone on with."""
 
 import asyncio
+import logging
 import re
 import signal
 import time
@@ -15,6 +16,7 @@ from tests.e2e.server_process import running_server
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(120)]
 expect.set_options(timeout=PATIENCE_MS)
 
+LOG = logging.getLogger(__name__)
 AWAY_S = 5.0
 BACK_WITHIN_S = 1.0
 BUSY_MACHINE_S = 2.5
@@ -68,7 +70,7 @@ async def test_a_killed_server_is_noticed_and_the_run_goes_on_when_it_is_back(
             unknown = await page.locator("#stored-times [data-state=unknown] dd").inner_text()
             assert AWAY_S - 1 <= seconds(unknown) <= AWAY_S + noticed_s + back_s + BUSY_MACHINE_S + 30
             await expect(page.locator("#stored-timeline [data-state=focused]")).to_have_count(2)
-    print(f"noticed after {noticed_s:.1f} s, back {back_s:.1f} s after the server")
+    LOG.info("noticed after %.1f s, back %.1f s after the server", noticed_s, back_s)
     assert noticed_s < 2.0 + BUSY_MACHINE_S
     assert back_s < BACK_WITHIN_S + BUSY_MACHINE_S
 
