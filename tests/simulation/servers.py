@@ -110,6 +110,7 @@ class Server:
     def __init__(self, database: Database, plan: Plan, disk: Disk) -> None:
         self.dead = False
         self.died_at = 0.0
+        self.draining = False
         self.runs = asyncio.Event()
         """Cleared while the process stands still."""
         self.runs.set()
@@ -120,6 +121,10 @@ class Server:
         spool: Any = disk
         self.writer = FocusWriter(rows, spool, SAVE_INTERVAL_S)
         self.leases = Leases(rows, self.writer, WINDOW_S)
+
+    @property
+    def takes_learners(self) -> bool:
+        return self.runs.is_set() and not (self.dead or self.draining)
 
     async def start(self) -> None:
         await self._inside(self._start())
