@@ -14,6 +14,7 @@ from rtc_server.store.engine import open_store
 from rtc_server.store.leases import Leases
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import OwnershipTransactions, Transactions
 from rtc_server.store.writer import FocusWriter
 from tests.peer.learner_client import grant, learner_client
 from tests.peer.stand_ins import MakeRegistry, until
@@ -37,9 +38,9 @@ async def server(engine: AsyncEngine, make_registry: MakeRegistry, tmp_path: Pat
     stores: list[tuple[FocusWriter, Leases]] = []
 
     async def start() -> PeerRegistry:
-        writer = FocusWriter(engine, Spool(tmp_path / f"spool{len(stores)}"), SAVE_INTERVAL_S, rows="day")
+        writer = FocusWriter(Transactions(engine, "day"), Spool(tmp_path / f"spool{len(stores)}"), SAVE_INTERVAL_S)
         await writer.start()
-        leases = Leases(engine, writer, 60.0)
+        leases = Leases(OwnershipTransactions(engine), writer, 60.0)
         stores.append((writer, leases))
         await leases.start()
         registries.append(make_registry(recorder=writer, ownership=leases))
@@ -107,6 +108,21 @@ async def test_a_server_that_is_stopped_says_so_and_its_sessions_go_on(
         update = await after.told("tracking_update", lambda update: update["server_ms"] > 0)
         assert update["metrics"]["unfocused_time"] >= stopped["metrics"]["unfocused_time"]
     assert (await stored(engine, session)).fence == 1
+
+
+async def test_who_stops_before_a_picture_came_is_told_what_there_was(server: StartServer, engine: AsyncEngine) -> None:
+    first, second = await server(), await server()
+    async with learner_client() as before, learner_client() as after:
+        await before.connect(first)
+        session = (await before.told("tracking_started"))["focus_session_id"]
+        await before.told("tracking_update", lambda update: update["media_time_s"] > 0.5)
+        after.camera.running.clear()
+        await after.connect(second, continues=session)
+        await after.told("tracking_started")
+        after.say({"type": "stop"})
+        told = (await after.told("tracking_stopped"))["metrics"]
+    record = await stored(engine, session)
+    assert told["unfocused_time"] == pytest.approx(record.totals.unfocused_s, abs=0.001) != 0.0
 
 
 async def test_a_new_session_elsewhere_ends_the_older_one(server: StartServer, engine: AsyncEngine) -> None:
