@@ -37,11 +37,13 @@ class FocusSession:
         recorder: Recorder,
         consent_at: datetime | None = None,
         server_id: str | None = None,
+        display_name: str | None = None,
     ) -> None:
-        """server_id: the server that measures it."""
+        """server_id: the server that measures it. display_name: what the learner is called on a teacher's page."""
         self.id = str(uuid.uuid4())
         self.learner = learner
         self.clock = MediaClock()
+        self.display_name = display_name
         self._server_id = server_id
         self._fence = 0
         self._tracker = FocusTracker(POLICIES[policy])
@@ -66,7 +68,7 @@ class FocusSession:
 
         record: with the server and the fence from now on. policy: name of the rules from now on.
         """
-        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id)
+        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id, record.display_name)
         now, now_utc = time.monotonic(), datetime.now(UTC)
 
         def moment(at: datetime) -> float:
@@ -255,6 +257,7 @@ class FocusSession:
                 server_id=self._server_id,
                 fence=self._fence,
                 resumption=self._resumption(),
+                display_name=self.display_name,
             )
 
     def _resumption(self) -> Resumption:

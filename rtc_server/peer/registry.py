@@ -212,7 +212,9 @@ class PeerRegistry:
         continued = session is not None
         if session is None:
             server_id = self._ownership.server_id if self._ownership is not None else None
-            session = FocusSession(grant.learner, grant.policy, self._services.recorder, consent_at, server_id)
+            session = FocusSession(
+                grant.learner, grant.policy, self._services.recorder, consent_at, server_id, grant.display_name
+            )
             now = asyncio.get_running_loop().time()
             session.clock.not_before = max(now + ahead_s, self._caught_up_at(grant.learner))
         self._parked.release(session)
