@@ -45,7 +45,8 @@ class FocusSession:
         self.clock = MediaClock()
         self.display_name = display_name
         self._server_id = server_id
-        self._fence = 0
+        self.fence = 0
+        """How often it has changed its server."""
         self._tracker = FocusTracker(POLICIES[policy])
         self._recorder = recorder
         self._life = SessionLife()
@@ -75,7 +76,7 @@ class FocusSession:
             return now - max(0.0, (now_utc - at).total_seconds())
 
         resumption = record.resumption
-        session.id, session._fence, session._life = record.focus_session_id, record.fence, SessionLife.parked()
+        session.id, session.fence, session._life = record.focus_session_id, record.fence, SessionLife.parked()
         session._started_at, session._began = record.started_at, moment(record.started_at)
         session._tracker = FocusTracker.going_on(
             POLICIES[policy],
@@ -255,7 +256,7 @@ class FocusSession:
                 calibration_error_deg=calibration.error_deg if calibration is not None else None,
                 calibration_quality=calibration.quality.value if calibration is not None else None,
                 server_id=self._server_id,
-                fence=self._fence,
+                fence=self.fence,
                 resumption=self._resumption(),
                 display_name=self.display_name,
             )

@@ -11,6 +11,7 @@ from rtc_server.store.leases import Leases
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import OwnershipTransactions, Transactions
 from rtc_server.store.writer import FocusWriter
 
 DATABASE_SHARE = 0.5
@@ -31,8 +32,9 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     owned.push_async_callback(engine.dispose)
     reads = open_reads(url)
     owned.push_async_callback(reads.dispose)
-    writer = FocusWriter(engine, Spool(settings.spool), settings.save_interval, rows=settings.platform_rows)
-    leases = Leases(engine, writer, settings.resume_window)
+    rows = Transactions(engine, settings.platform_rows)
+    writer = FocusWriter(rows, Spool(settings.spool), settings.save_interval)
+    leases = Leases(OwnershipTransactions(engine), writer, settings.resume_window)
     owned.push_async_callback(leases.close)
     await writer.start()
     owned.push_async_callback(writer.close, settings.drain_timeout * DATABASE_SHARE)

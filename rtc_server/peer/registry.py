@@ -44,6 +44,10 @@ class Ownership(Protocol):
         """
         ...
 
+    async def has_moved(self, focus_session_id: str, fence: int) -> bool:
+        """Another server has taken this session over since. Raises nothing."""
+        ...
+
     async def seconds_ahead(self, learner: Learner) -> float:
         """By how much this learner's sessions, on any server, are ahead of real time. Raises nothing."""
         ...
@@ -179,7 +183,12 @@ class PeerRegistry:
 
     async def _claimed(self, grant: Grant, continues: str | None) -> FocusSession | None:
         """The FocusSession of that name that another server had, and that is this one's from now on."""
-        if continues is None or self._ownership is None or self._is_here(continues):
+        if continues is None or self._ownership is None:
+            return None
+        parked = self._parked.find(continues)
+        if parked is not None and await self._ownership.has_moved(continues, parked.fence):
+            parked.supersede()
+        if self._is_here(continues):
             return None
         claim = self._claims.get(continues)
         if claim is None:

@@ -20,6 +20,8 @@ DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", 
 
 LOCK_WAIT_S = 3
 """How long a write waits for a row that somebody else has locked. MySQL's default is 50 s."""
+STANDS_STILL_S = 20
+"""A server that stands still in the middle of a transaction has rows locked. After so long the database ends it."""
 READS_AT_ONCE = 4
 """Connections for reads. A read takes milliseconds; more reads at once would only slow down the saves."""
 
@@ -77,12 +79,18 @@ def _make_engine(url: URL, connect_timeout_s: float, *, reads: bool = False) -> 
     if reads:
         options |= {"pool_size": READS_AT_ONCE, "max_overflow": 0}
     if backend in MYSQL:
-        session = f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+        session = f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_WAIT_S}, wait_timeout = {STANDS_STILL_S}"
         arguments = {"connect_timeout": connect_timeout_s, "init_command": session}
         # MySQL's default level also locks the gaps between keys: two servers that insert would wait for each other.
         options["isolation_level"] = "READ COMMITTED"
     elif backend == "postgresql":
-        arguments = {"timeout": connect_timeout_s, "server_settings": {"lock_timeout": f"{LOCK_WAIT_S}s"}}
+        arguments = {
+            "timeout": connect_timeout_s,
+            "server_settings": {
+                "lock_timeout": f"{LOCK_WAIT_S}s",
+                "idle_in_transaction_session_timeout": f"{STANDS_STILL_S}s",
+            },
+        }
     else:
         arguments = {"timeout": connect_timeout_s}  # for a lock that another process holds
         if url.database and not url.database.startswith(("file:", ":memory:")):

@@ -6,11 +6,8 @@ import uuid
 from contextlib import suppress
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
-from rtc_server.store.ownership import claim, close_orphans, give_up_lease, renew_lease, seconds_ahead
 from rtc_server.store.why_unavailable import root_cause
 
 logger = logging.getLogger(__name__)
@@ -32,19 +29,38 @@ class Saves(Protocol):
         ...
 
 
+class OwnershipRows(Protocol):
+    """Each is one transaction within its deadline, and raises whatever the database does."""
+
+    async def renew_lease(self, server_id: str, lease_s: float) -> None: ...
+    async def give_up_lease(self, server_id: str) -> None: ...
+    async def close_orphans(self) -> int:
+        """Returns how many. There may be more."""
+        ...
+
+    async def claim(
+        self, focus_session_id: str, learner: Learner, server_id: str, window_s: float
+    ) -> FocusRecord | None: ...
+    async def release(self, focus_session_id: str, server_id: str) -> None: ...
+    async def fence_of(self, focus_session_id: str) -> int | None: ...
+    async def seconds_ahead(self, learner: Learner) -> float: ...
+
+
 class Leases:
     """Implements the registry's `Ownership`. Use it from the event loop."""
 
-    def __init__(self, engine: AsyncEngine, saves: Saves, window_s: float, *, lease_s: float = LEASE_S) -> None:
+    def __init__(self, rows: OwnershipRows, saves: Saves, window_s: float, *, lease_s: float = LEASE_S) -> None:
         """window_s: how long after its last known second a session of another server may go on."""
         self.server_id = str(uuid.uuid4())
-        self._engine = engine
+        self._rows = rows
         self._saves = saves
         self._window_s = window_s
         self._lease_s = lease_s
         self._held_since: float | None = None
         """Loop time since when the lease was always renewed in time; None if it was not the last time."""
         self._renewed = 0.0
+        self._doubtful: set[str] = set()
+        """Sessions that may have been taken over, for learners who have a new one now."""
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -65,8 +81,8 @@ class Leases:
         await self._task
         self._task = None
         try:
-            async with asyncio.timeout(CLAIM_WITHIN_S), self._engine.begin() as connection:
-                await give_up_lease(connection, self.server_id)
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                await self._rows.give_up_lease(self.server_id)
         except Exception:  # it runs out by itself
             logger.debug("the lease was not given up", exc_info=True)
 
@@ -78,19 +94,29 @@ class Leases:
         try:
             async with asyncio.timeout(CLAIM_WITHIN_S):
                 await self._saves.settle(focus_session_id)  # it may have been left in the spool
-                async with self._engine.begin() as connection:
-                    return await claim(connection, focus_session_id, learner, self.server_id, self._window_s)
+                record = await self._rows.claim(focus_session_id, learner, self.server_id, self._window_s)
         except Exception as error:
             logger.warning(
                 "a session could not go on, so the learner has a new one", extra={"cause": root_cause(error)}
             )
+            self._doubtful.add(focus_session_id)
             return None
+        self._doubtful.discard(focus_session_id)
+        return record
+
+    async def has_moved(self, focus_session_id: str, fence: int) -> bool:
+        """Another server has taken this session over since. False if the database does not answer in time."""
+        try:
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                return (await self._rows.fence_of(focus_session_id) or 0) > fence
+        except Exception:  # the writer says that the database does not answer
+            return False
 
     async def seconds_ahead(self, learner: Learner) -> float:
         """By how much this learner's sessions are ahead of real time; 0 if the database does not answer in time."""
         try:
-            async with asyncio.timeout(CLAIM_WITHIN_S), self._engine.begin() as connection:
-                return await seconds_ahead(connection, learner)
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                return await self._rows.seconds_ahead(learner)
         except Exception:  # the writer says that the database does not answer
             return 0.0
 
@@ -103,11 +129,12 @@ class Leases:
             if _now() - looked >= LOOK_EVERY_S:
                 looked = _now()
                 await self._close_orphans()
+                await self._release_doubtful()
 
     async def _renew(self) -> None:
         try:
-            async with asyncio.timeout(_WITHIN_S), self._engine.begin() as connection:
-                await renew_lease(connection, self.server_id, self._lease_s)
+            async with asyncio.timeout(_WITHIN_S):
+                await self._rows.renew_lease(self.server_id, self._lease_s)
         except Exception:  # the writer says that the database does not answer
             self._held_since = None
             return
@@ -122,14 +149,17 @@ class Leases:
             return
         try:
             async with asyncio.timeout(_WITHIN_S):
-                while True:
-                    async with self._engine.begin() as connection:
-                        closed = await close_orphans(connection)
-                    if not closed:
-                        return
+                while closed := await self._rows.close_orphans():
                     logger.info("closed sessions of a server that is gone", extra={"sessions": closed})
         except Exception as error:
             logger.warning("sessions of dead servers were not closed", extra={"cause": root_cause(error)})
+
+    async def _release_doubtful(self) -> None:
+        with suppress(Exception):  # the next time
+            async with asyncio.timeout(_WITHIN_S):
+                for focus_session_id in tuple(self._doubtful):
+                    await self._rows.release(focus_session_id, self.server_id)
+                    self._doubtful.discard(focus_session_id)
 
 
 def _now() -> float:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, select
+from sqlalchemy import Row, literal_column, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,9 @@ async def lock_progress(connection: AsyncConnection, focus_session_ids: Sequence
     """
     columns = (focus_sessions.c[name] for name in ("focus_session_id", *StoredProgress._fields))
     query = select(*columns).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
+    # Of a small table MariaDB would read all rows, and wait for those that others have locked.
+    query = query.with_hint(focus_sessions, "FORCE INDEX (PRIMARY)", "mysql")
+    query = query.with_hint(focus_sessions, "FORCE INDEX (PRIMARY)", "mariadb")
     rows = await connection.execute(query.with_for_update())
     return {row.focus_session_id: StoredProgress(*row[1:]) for row in rows}
 
@@ -65,7 +68,8 @@ def _upsert(dialect: str) -> Any:
     names = [column.name for column in focus_sessions.columns if not column.primary_key]
     if dialect in MYSQL:
         in_mysql = mysql.insert(focus_sessions)
-        return in_mysql.on_duplicate_key_update({name: in_mysql.inserted[name] for name in names})
+        # Not `inserted`: for MySQL 8 that is written in a form which aiomysql sends row by row.
+        return in_mysql.on_duplicate_key_update({name: literal_column(f"VALUES({name})") for name in names})
     module: Any = postgresql if dialect == "postgresql" else sqlite
     statement = module.insert(focus_sessions)
     return statement.on_conflict_do_update(

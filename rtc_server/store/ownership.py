@@ -121,6 +121,21 @@ async def claim(
     return replace(record, server_id=server_id, fence=fence, end_reason=None)
 
 
+async def release(connection: AsyncConnection, focus_session_id: str, server_id: str) -> None:
+    """Closes a session that this server has taken over and does not have: whether it did was not known."""
+    await connection.execute(
+        update(focus_sessions)
+        .where(_ours.focus_session_id == focus_session_id, _ours.server_id == server_id, _ours.ended_at.is_(None))
+        .values(ended_at=_ours.recorded_at, end_reason=EndReason.CRASH.value)
+    )
+
+
+async def fence_of(connection: AsyncConnection, focus_session_id: str) -> int | None:
+    """None if it is not stored."""
+    fence = await connection.scalar(select(_ours.fence).where(_ours.focus_session_id == focus_session_id))
+    return None if fence is None else int(fence)
+
+
 async def seconds_ahead(connection: AsyncConnection, learner: Learner) -> float:
     """By how much this learner's sessions, on any server, are ahead of real time: 0 where none is.
 

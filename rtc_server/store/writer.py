@@ -11,16 +11,13 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-
-from sqlalchemy.ext.asyncio import AsyncEngine
+from typing import Protocol
 
 from rtc_server.errors import StoreUnavailable
 from rtc_server.record import FocusRecord
-from rtc_server.store.platform.row_choice import PlatformRows
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.spool.spooler import Spooler
-from rtc_server.store.sql import StoredState
-from rtc_server.store.transactions import Transactions
+from rtc_server.store.sql import StoredState, Written
 from rtc_server.store.unsaved_session import Recordable, UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
 
@@ -32,6 +29,8 @@ _SESSIONS_IN_ONE_TRANSACTION = 32
 """Sessions in one transaction. A locked row delays only these, and building the statements takes about 5 ms."""
 _SPOOLED_AFTER_S = 1.0
 """If the last writes take longer, they are put into the spool as well: the process may be killed while it waits."""
+_OVERDUE_S = 0.2
+"""A write takes milliseconds. This and the save interval are what may be lost with a server beside a hung database."""
 _WRITES_AT_ONCE = 4
 """Transactions at once; fewer than the engine's five connections."""
 
@@ -41,24 +40,23 @@ def retry_delay_s(failures: int) -> float:
     return min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 10), _LONGEST_RETRY_S)
 
 
+class SessionRows(Protocol):
+    async def write(self, entries: Sequence[UnsavedSession]) -> Written:
+        """Writes the record of each in one transaction, within a deadline.
+
+        Raises whatever the database, its driver or the deadline raises. Whether it was stored is not known then.
+        """
+        ...
+
+    async def database_answers(self) -> bool: ...
+
+
 class FocusWriter:
     """Implements the peers' `Recorder`."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        spool: Spool,
-        save_interval_s: float,
-        *,
-        rows: PlatformRows,
-        write_timeout_s: float = 15.0,
-        ended_kept: int = 10_000,
-    ) -> None:
-        """rows: one row of the platform's table for each day, or one for each session.
-
-        ended_kept: how many ended sessions may wait for the database; then the oldest are dropped.
-        """
-        self._transactions = Transactions(engine, rows, write_timeout_s)
+    def __init__(self, rows: SessionRows, spool: Spool, save_interval_s: float, *, ended_kept: int = 10_000) -> None:
+        """ended_kept: how many ended sessions may wait for the database; then the oldest are dropped."""
+        self._rows = rows
         self._spooler = Spooler(spool)
         self._save_interval_s = save_interval_s
         self._ended_kept = ended_kept
@@ -177,7 +175,7 @@ class FocusWriter:
         """Writes the batch in as few transactions as possible. False if the database is away."""
         for entry in batch:
             entry.urgent = False
-        if not batch and self._failures and not await self._transactions.database_answers():
+        if not batch and self._failures and not await self._rows.database_answers():
             return self._failed(batch, TimeoutError())
         # In the order in which days are locked, so that two servers rarely wait for each other in a circle.
         together = sorted(batch, key=lambda entry: entry.lock_order)
@@ -187,12 +185,12 @@ class FocusWriter:
             error = await self._write(some)
             if error is not None:
                 self._doubtful = True
-                if not await self._transactions.database_answers():
+                if not await self._rows.database_answers():
                     return self._failed(batch, error)
                 # A record that the database refuses must not delay the others, so it is tried again after them.
                 alone += some
         for entry, error in zip(alone, await self._write_each(alone), strict=True):
-            if error is not None and not await self._transactions.database_answers():
+            if error is not None and not await self._rows.database_answers():
                 return self._failed(batch, error)
             self._note_refusal(entry, error)
         if self._failures:
@@ -227,19 +225,27 @@ class FocusWriter:
         for entry in entries:
             entry.refresh()
         records = [entry.record for entry in entries]
+        overdue = asyncio.get_running_loop().call_later(_OVERDUE_S, self._doubt)
         try:
-            written = await self._transactions.write(entries)
+            written = await self._rows.write(entries)
         except Exception as error:  # for any error the stream goes on and the record is kept
             for entry in entries:
                 entry.stored = None  # unknown whether the commit arrived: read it next time
             self._keep_in_spool(entries)
             return error
+        finally:
+            overdue.cancel()
         for entry, record in zip(entries, records, strict=True):
             if record.focus_session_id in written.superseded:
                 self._note_superseded(entry)
             else:
                 self._note_stored(entry, record, written.stored.get(record.focus_session_id))
         return None
+
+    def _doubt(self) -> None:
+        """A write takes long: the database may hang. Until it answers, everything is kept in the spool as well."""
+        self._doubtful = True
+        self._keep_in_spool(self._entries.values())
 
     def _note_stored(self, entry: UnsavedSession, record: FocusRecord, stored: StoredState | None) -> None:
         entry.stored = stored

@@ -13,6 +13,7 @@ from rtc_server.errors import StoreUnavailable
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_store
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
 from tests.store.records import hand_over, record, span
 
@@ -30,7 +31,7 @@ def run(command: ModuleType, url: str, spool: Path, *arguments: str) -> int:
 
 async def store_one_session(url: str, spool: Path) -> None:
     engine = await open_store(url)
-    writer = FocusWriter(engine, Spool(spool), save_interval_s=60, rows="day")
+    writer = FocusWriter(Transactions(engine, "day"), Spool(spool), save_interval_s=60)
     await writer.start()
     hand_over(writer, record(None, span(0, 1), span(1, 2), end_reason="stopped"))
     await writer.close()

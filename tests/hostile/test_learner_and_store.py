@@ -22,6 +22,7 @@ from rtc_server.store import engine as store_engine
 from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
 from tests.databases import PrivateServer
 from tests.store.records import hand_over, record, span
@@ -98,7 +99,7 @@ async def test_saving_and_reading_134000_spans_does_not_hold_the_loop(
     restless: FocusTracker, mariadb_url: str, tmp_path: Path
 ) -> None:
     engine = await open_store(mariadb_url)
-    writer = FocusWriter(engine, Spool(tmp_path / "spool"), 60.0, rows="day")
+    writer = FocusWriter(Transactions(engine, "day"), Spool(tmp_path / "spool"), 60.0)
     await writer.start()
     try:
         turns = []
@@ -126,7 +127,7 @@ def server(request: pytest.FixtureRequest) -> PrivateServer:
 @asynccontextmanager
 async def storing(url: str, folder: Path, **options: float) -> AsyncIterator[FocusWriter]:
     engine = await open_store(url)
-    writer = FocusWriter(engine, Spool(folder / "spool"), 60.0, rows="day", **options)
+    writer = FocusWriter(Transactions(engine, "day", **options), Spool(folder / "spool"), 60.0)
     await writer.start()
     try:
         yield writer
@@ -189,7 +190,7 @@ async def test_reads_that_hang_end_and_take_no_connection_from_the_saves(
     reads = open_reads(url)
     reader = FocusReader(reads, deadline_s=1.0)
     try:
-        async with storing(url, tmp_path, write_timeout_s=1.0) as writer:
+        async with storing(url, tmp_path, deadline_s=1.0) as writer:
             ids = {1: record().focus_session_id}
             await save(writer, ids, 1)
             with server.frozen():

@@ -14,6 +14,7 @@ from rtc_server.store.engine import open_store
 from rtc_server.store.leases import Leases
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import OwnershipTransactions, Transactions
 from rtc_server.store.writer import FocusWriter
 from tests.peer.learner_client import grant, learner_client
 from tests.peer.stand_ins import MakeRegistry, until
@@ -37,9 +38,9 @@ async def server(engine: AsyncEngine, make_registry: MakeRegistry, tmp_path: Pat
     stores: list[tuple[FocusWriter, Leases]] = []
 
     async def start() -> PeerRegistry:
-        writer = FocusWriter(engine, Spool(tmp_path / f"spool{len(stores)}"), SAVE_INTERVAL_S, rows="day")
+        writer = FocusWriter(Transactions(engine, "day"), Spool(tmp_path / f"spool{len(stores)}"), SAVE_INTERVAL_S)
         await writer.start()
-        leases = Leases(engine, writer, 60.0)
+        leases = Leases(OwnershipTransactions(engine), writer, 60.0)
         stores.append((writer, leases))
         await leases.start()
         registries.append(make_registry(recorder=writer, ownership=leases))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from rtc_server.store.engine import open_store
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
 
 Keep = Callable[[AsyncEngine], AsyncEngine]
@@ -56,7 +57,8 @@ async def start_writer(keep: Keep, spool_folder: Path) -> AsyncIterator[StartWri
     writers: list[FocusWriter] = []
 
     async def start(engine: AsyncEngine, save_interval_s: float = 60.0, **options: Any) -> FocusWriter:
-        writer = FocusWriter(engine, Spool(spool_folder), save_interval_s, **{"rows": "session", **options})
+        rows: Any = Transactions(engine, options.pop("rows", "session"), options.pop("write_timeout_s", 15.0))
+        writer = FocusWriter(rows, Spool(spool_folder), save_interval_s, **options)
         writers.append(writer)
         await writer.start()
         return writer

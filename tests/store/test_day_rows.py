@@ -160,7 +160,7 @@ async def test_servers_that_write_the_same_days_at_once_take_turns(
         failures += 1
 
     for one in writers:
-        event.listen(one._transactions._engine.sync_engine, "handle_error", failed)
+        event.listen(one._rows._engine.sync_engine, "handle_error", failed)
     for length_s in range(1, 6):
         lots = [
             [record(key, span(0, length_s), learner=Learner(user, 3)) for user, key in zip(users, own, strict=True)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rtc_server.store.engine import open_store
 from rtc_server.store.leases import RENEW_EVERY_S, Leases
 from rtc_server.store.reader import FocusReader
+from rtc_server.store.transactions import OwnershipTransactions
 from tests.databases import PrivateMariaDb
 from tests.store.conftest import Keep, StartWriter, query
 from tests.store.records import hand_over, record, span
@@ -27,7 +28,7 @@ async def test_after_an_outage_the_others_get_time_to_renew_theirs(
     """All leases run out while the database is away. Who is back first must not close what the others have."""
     engine = keep(await open_store(mariadb_url))
     writer, reader = await start_writer(engine), FocusReader(engine)
-    leases = Leases(engine, writer, 60.0, lease_s=3 * RENEW_EVERY_S)
+    leases = Leases(OwnershipTransactions(engine), writer, 60.0, lease_s=3 * RENEW_EVERY_S)
     await leases.start()
     try:
         mariadb_server.stop()
