@@ -10,9 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rtc_server.errors import StoreUnavailable
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
-from rtc_server.store.reads.reads import Cursor, Reads
-from rtc_server.store.reads.scope import Scope
-from rtc_server.store.reads.session_list import SessionSummary
+from rtc_server.store.reads.reads import Reads
+from rtc_server.store.reads.terms import Cursor, Scope, SessionSummary
 from rtc_server.store.writer import FocusWriter
 from tests.store.conftest import StartWriter, query
 from tests.store.records import hand_over, record, span
@@ -27,7 +26,9 @@ def reads(engine: AsyncEngine) -> Reads:
     return Reads(engine)
 
 
-def session(user: int, module: int, section: int | None = None, hours: float = 0.0, seconds: float = 10.0) -> FocusRecord:
+def session(
+    user: int, module: int, section: int | None = None, hours: float = 0.0, seconds: float = 10.0
+) -> FocusRecord:
     """Focused for so long, then away for 2 s; it began so many hours after BEGAN."""
     learner = Learner(user, module, section)
     one = record(None, span(0, seconds), learner=learner, end_reason="stopped")
@@ -123,16 +124,19 @@ async def test_a_session_is_listed_with_all_that_is_known_of_it(reads: Reads, wr
     )
 
 
-async def test_a_database_that_only_the_platform_filled_is_listed_and_summed(
-    reads: Reads, engine: AsyncEngine
-) -> None:
+async def test_a_database_that_only_the_platform_filled_is_listed_and_summed(reads: Reads, engine: AsyncEngine) -> None:
     await old_row(engine, 11, 7, 2, 5, 0)
     await old_row(engine, 12, 8, 2, None, 1)
 
     ((newer, older),) = await pages(reads, EVERYTHING, 10)
     (of_module,) = await reads.sums(EVERYTHING, "module", 10, None, min_learners=0)
 
-    assert (newer.source, newer.platform_row_id, newer.focus_session_id, newer.section_id) == ("platform", 12, None, None)
+    assert (newer.source, newer.platform_row_id, newer.focus_session_id, newer.section_id) == (
+        "platform",
+        12,
+        None,
+        None,
+    )
     assert (older.focused_s, older.unfocused_s, older.unknown_s, older.started_at) == (30.0, 12.0, None, BEGAN)
     assert (of_module.module_id, of_module.learners, of_module.sessions) == (2, 2, 2)
     assert (of_module.focused_s, of_module.unfocused_s) == (60.0, 24.0)

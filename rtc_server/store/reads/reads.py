@@ -3,26 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.reads.scope import Scope
-from rtc_server.store.reads.session_list import SessionCursor, SessionSummary, own_sessions, platform_only_rows
-from rtc_server.store.reads.sums import By, Sum, sums
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformCursor:
-    """Our sessions have all been listed: rows with a smaller id are next. None: from the greatest."""
-
-    row_id: int | None
-
-
-Cursor = SessionCursor | PlatformCursor
+from rtc_server.store.reads.session_list import own_sessions, platform_only_rows
+from rtc_server.store.reads.sums import sums
+from rtc_server.store.reads.terms import By, Cursor, PlatformCursor, Scope, SessionCursor, SessionSummary, Sum
 
 
 @asynccontextmanager

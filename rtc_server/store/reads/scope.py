@@ -1,31 +1,13 @@
-"""What a read may see. Every query of this room begins with a scope."""
+"""A scope in SQL. Every query of this room begins with one."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
+from rtc_server.store.reads.terms import Scope
 from rtc_server.store.schema import focus_sessions, platform_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    modules: frozenset[int]
-    """Nothing of other modules is read."""
-    user_id: int | None = None
-    """None: all learners of these modules."""
-    section_id: int | None = None
-    """0: sessions without a section. None: all."""
-    live: bool | None = None
-    """True: those that last; False: those that have ended; None: both."""
-    begins: datetime | None = None
-    """First moment at which a session may have begun. Aware; so is `ends`, the first moment after that time."""
-    ends: datetime | None = None
-
-    def of_module(self, module_id: int) -> "Scope":
-        return replace(self, modules=frozenset({module_id}))
 
 
 def in_scope(columns: Any, started_at: ColumnElement[datetime], scope: Scope) -> ColumnElement[bool]:

@@ -4,54 +4,17 @@ A page begins where the last one ended (keyset): page 1000 costs as much as the 
 meanwhile moves nothing.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.store.reads.scope import Scope, in_scope, platform_only
+from rtc_server.store.reads.scope import in_scope, platform_only
+from rtc_server.store.reads.terms import Scope, SessionCursor, SessionSummary
 from rtc_server.store.schema import MYSQL, as_utc, focus_sessions, platform_rows
 
 _ours = focus_sessions.c
 _rows = platform_rows.c
-
-
-@dataclass(frozen=True, slots=True)
-class SessionSummary:
-    """A session without its spans, or a row that only the platform wrote: of that, less is known."""
-
-    source: Literal["session", "platform"]
-    focus_session_id: str | None
-    """None for a row of the platform's."""
-    platform_row_id: int
-    user_id: int
-    module_id: int
-    section_id: int | None
-    started_at: datetime
-    """UTC, aware, as all times."""
-    recorded_at: datetime
-    focused_s: float
-    unfocused_s: float
-    unknown_s: float | None = None
-    display_name: str | None = None
-    policy: str | None = None
-    ended_at: datetime | None = None
-    end_reason: str | None = None
-    multiple_faces_s: float | None = None
-    focused_stretches: int | None = None
-    unfocused_stretches: int | None = None
-    calibration_quality: str | None = None
-    calibration_error_deg: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionCursor:
-    """The last entry of a page."""
-
-    started_at: datetime
-    focus_session_id: str
 
 
 _SUMMARY_COLUMNS = [_ours[name] for name in SessionSummary.__dataclass_fields__ if name in _ours]
@@ -64,7 +27,7 @@ async def own_sessions(
     page = _live_ids(scope, limit, after) if scope.live else _ids(scope, limit, after)
     query = select(*_SUMMARY_COLUMNS).join(page, page.c.focus_session_id == _ours.focus_session_id)
     found = await connection.execute(query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc()))
-    return [SessionSummary(source="session", **row._mapping) for row in found]  # noqa: SLF001 - documented
+    return [SessionSummary(source="session", **row) for row in found.mappings()]
 
 
 async def platform_only_rows(
@@ -79,14 +42,12 @@ async def platform_only_rows(
     query = select(*columns, *measured).select_from(source).where(where).order_by(_rows.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(_rows.id < before_id)
-    return [_of_platform(row) for row in await connection.execute(query)]
+    return [_of_platform(row) for row in (await connection.execute(query)).all()]
 
 
 def _ids(scope: Scope, limit: int, after: SessionCursor | None) -> Any:
-    """Ids of the page. Each module's newest come from an index in order; of many modules the newest of all are taken."""
-    each = [
-        _newest(_page(scope.of_module(module_id), after), limit).subquery() for module_id in sorted(scope.modules)
-    ]
+    """Ids of the page: the newest of each module, which an index gives in order, and of these the newest."""
+    each = [_newest(_page(scope.of_module(module_id), after), limit).subquery() for module_id in sorted(scope.modules)]
     if len(each) == 1:
         return each[0]
     together = union_all(*(select(one) for one in each)).subquery()
@@ -119,7 +80,7 @@ def _newest(query: Select[Any], limit: int) -> Select[Any]:
     return query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc()).limit(limit)
 
 
-def _of_platform(row: Row[Any]) -> SessionSummary:
+def _of_platform(row: Any) -> SessionSummary:
     return SessionSummary(
         source="platform",
         focus_session_id=None,

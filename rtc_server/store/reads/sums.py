@@ -4,9 +4,9 @@ Three parts make a sum: our sessions; what a row of the platform's held before o
 rows that hold no session of ours. The time of sessions that were removed is in no sum.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,40 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.store.platform.calendar_day import POSTGRESQL_ZONE
-from rtc_server.store.reads.scope import Scope, in_scope, platform_only
+from rtc_server.store.reads.scope import in_scope, platform_only
+from rtc_server.store.reads.terms import KEYS, By, Scope, Sum
 from rtc_server.store.schema import MYSQL, focus_sessions, platform_days, platform_rows
-
-By = Literal["module", "section", "day", "learner"]
-KEYS: dict[By, tuple[str, ...]] = {
-    "module": ("module_id",),
-    "section": ("module_id", "section_id"),
-    "day": ("day",),
-    "learner": ("user_id",),
-}
-"""Columns that a sum is grouped by. Days come newest first, all others ascending."""
 
 _ours, _rows, _days = focus_sessions.c, platform_rows.c, platform_days.c
 _ZERO: ColumnElement[int] = literal_column("0", Integer)
 """Written out: PostgreSQL does not know two parameters of the same value for the same expression."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    learners: int
-    sessions: int
-    """Ours, and rows that only the platform wrote."""
-    focused_s: float
-    unfocused_s: float
-    unknown_s: float
-    module_id: int | None = None
-    """This and the next four are set where the sum is grouped by them."""
-    section_id: int | None = None
-    """0 for sessions without a section."""
-    day: date | None = None
-    """In the database's own time zone, as in the platform's rows."""
-    user_id: int | None = None
-    display_name: str | None = None
-    """Of the learner's latest session in these modules."""
 
 
 async def sums(
@@ -83,17 +56,24 @@ async def sums(
     if min_learners:
         query = query.having(learners >= min_learners)
     found = await connection.execute(query.order_by(*(one.desc() if by == "day" else one for one in keys)).limit(limit))
-    rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - documented
+    rows = found.mappings().all()
     names = await _names(connection, scope, [row["user_id"] for row in rows]) if by == "learner" else {}
-    return [_sum(row, names) for row in rows]
+    return [_sum(row, key, names) for row in rows]
 
 
-def _sum(row: dict[str, Any], names: dict[int, str | None]) -> Sum:
-    numbers = {"learners": int(row.pop("learners")), "sessions": int(row.pop("sessions"))}
-    seconds = {name: float(row.pop(name)) for name in ("focused_s", "unfocused_s", "unknown_s")}
-    if isinstance(row.get("day"), str):  # SQLite has no dates
-        row["day"] = date.fromisoformat(row["day"])
-    return Sum(**numbers, **seconds, **row, display_name=names.get(row.get("user_id", 0)))
+def _sum(row: Any, key: tuple[str, ...], names: Mapping[int, str | None]) -> Sum:
+    found = {name: row[name] for name in key}
+    if isinstance(found.get("day"), str):  # SQLite has no dates
+        found["day"] = date.fromisoformat(found["day"])
+    return Sum(
+        learners=int(row["learners"]),
+        sessions=int(row["sessions"]),
+        focused_s=float(row["focused_s"]),
+        unfocused_s=float(row["unfocused_s"]),
+        unknown_s=float(row["unknown_s"]),
+        display_name=names.get(found.get("user_id", 0)),
+        **found,
+    )
 
 
 async def _parts(connection: AsyncConnection, scope: Scope, key: tuple[str, ...]) -> list[Select[Any]]:
@@ -117,12 +97,15 @@ async def _parts(connection: AsyncConnection, scope: Scope, key: tuple[str, ...]
 
 
 def _adopted_time(scope: Scope, key: tuple[str, ...]) -> Select[Any]:
-    identity = {"module_id": _days.module_id, "section_id": _days.section_id, "user_id": _days.user_id, "day": _days.day}
+    identity = {
+        "module_id": _days.module_id,
+        "section_id": _days.section_id,
+        "user_id": _days.user_id,
+        "day": _days.day,
+    }
     owner = (_days.platform_row_id, _days.user_id, _days.module_id)
     there = tuple_(_rows.id, _rows.user_id, _rows.module_id) == tuple_(*owner)
-    ours = exists().where(
-        _ours.platform_row_id == owner[0], _ours.user_id == owner[1], _ours.module_id == owner[2]
-    )
+    ours = exists().where(_ours.platform_row_id == owner[0], _ours.user_id == owner[1], _ours.module_id == owner[2])
     query = select(
         *_keys(identity, key),
         _ZERO.label("sessions"),
@@ -182,4 +165,4 @@ async def _names(connection: AsyncConnection, scope: Scope, user_ids: list[int])
         mine = select(_ours.user_id, _ours.display_name).where(_ours.user_id == user_id)
         mine = mine.where(_ours.module_id.in_(sorted(scope.modules)))
         latest.append(select(mine.order_by(_ours.started_at.desc()).limit(1).subquery()))
-    return {user_id: name for user_id, name in await connection.execute(union_all(*latest))}
+    return {row.user_id: row.display_name for row in await connection.execute(union_all(*latest))}
