@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sessions", type=_positive_int, default=1, metavar="N", help="number of learners at once (1)")
     parser.add_argument("--duration", type=_positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument("--loop", action="store_true", help="start again at the clip's end, until --duration or Ctrl-C")
+    parser.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="come back if the connection is lost, and go on with the same session",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else")
     parser.add_argument(
         "--user", type=int, default=1, help="user id in a token made here; further learners get the next numbers (1)"
@@ -57,7 +62,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"rtc-server: {error}", file=sys.stderr)
         return EXIT_USAGE
     summaries = run_on_fastest_loop(
-        publish(clip, arguments.url, _senders(arguments, settings), duration_s=arguments.duration, loop=arguments.loop)
+        publish(
+            clip,
+            arguments.url,
+            _senders(arguments, settings),
+            duration_s=arguments.duration,
+            loop=arguments.loop,
+            reconnect=arguments.reconnect,
+        )
     )
     if arguments.json:
         learners = [summary.as_json() for summary in summaries]

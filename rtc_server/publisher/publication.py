@@ -3,14 +3,15 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import aiohttp
 from tqdm import tqdm
 
 from rtc_server.publisher.clip_track import ClipTrack
-from rtc_server.publisher.encoded_clip import EncodedClip
+from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
+from rtc_server.publisher.persistent_learner import MakeTrack, PersistentLearner
 from rtc_server.publisher.published_learner import PublishedLearner, Update
 from rtc_server.publisher.summary import LearnerSummary, summary_of
 from rtc_server.publisher.whip_client import demo_token
@@ -35,14 +36,22 @@ async def publish(
     *,
     duration_s: float | None,
     loop: bool,
+    reconnect: bool = False,
 ) -> list[LearnerSummary]:
     """Sends the clip as each of the learners, shows progress on stderr, and returns a summary for each.
 
-    For a sender of None a demo server is asked for a user id and a token. Ctrl-C ends the sessions in order. Raises
-    `ServerRefused` if there is no token. The error of a single learner is in its summary.
+    reconnect: who loses the connection comes back and goes on with the same session. For a sender of None a demo server
+    is asked for a user id and a token. Ctrl-C ends the sessions in order. Raises `ServerRefused` if there is no token.
+    The error of a single learner is in its summary.
     """
     interrupted = _interrupted_by_ctrl_c()
     gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+    length_s = duration_s if duration_s is not None or loop else len(clip.pictures) / FRAMES_PER_S
+
+    def make_track(passed_s: float) -> ClipTrack:
+        left_s = None if length_s is None else max(0.0, length_s - passed_s)
+        return ClipTrack(clip, duration_s=left_s if passed_s else duration_s, loop=loop)
+
     frames = None if loop else len(clip.pictures) * len(senders)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)) as http:
         known = [sender or await _sender_from_demo(http, url) for sender in senders]
@@ -50,20 +59,30 @@ async def publish(
 
             def show(update: Update) -> None:
                 state, metrics = update.message["state"], update.message["metrics"]
-                bar.n = sum(learner.track.frames_sent for learner in learners)
+                bar.n = sum(learner.frames_sent for learner in learners)
                 bar.set_postfix_str(
                     f"{state} ({update.message['reason']}), {metrics['focus_percentage']:.0f} % focused", refresh=False
                 )
                 bar.update(0)
 
-            learners = [
-                PublishedLearner(
-                    http, url, sender.token, ClipTrack(clip, duration_s=duration_s, loop=loop), on_update=show
-                )
-                for sender in known
-            ]
+            learners = [_learner(http, url, sender, make_track, show, reconnect=reconnect) for sender in known]
             await asyncio.gather(*(learner.run(interrupted, gate) for learner in learners))
-    return [summary_of(learner, sender.user_id) for learner, sender in zip(learners, known, strict=True)]
+    last = [learner.newest if isinstance(learner, PersistentLearner) else learner for learner in learners]
+    return [summary_of(learner, sender.user_id) for learner, sender in zip(last, known, strict=True)]
+
+
+def _learner(
+    http: aiohttp.ClientSession,
+    url: str,
+    sender: Sender,
+    make_track: MakeTrack,
+    on_update: Callable[[Update], None],
+    *,
+    reconnect: bool,
+) -> PersistentLearner | PublishedLearner:
+    if reconnect:
+        return PersistentLearner(http, url, sender.token, make_track, on_update=on_update)
+    return PublishedLearner(http, url, sender.token, make_track(0.0), on_update=on_update)
 
 
 async def _sender_from_demo(http: aiohttp.ClientSession, url: str) -> Sender:

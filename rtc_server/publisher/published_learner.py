@@ -52,8 +52,14 @@ class PublishedLearner:
         *,
         on_update: Callable[[Update], None] = lambda _update: None,
         rewrite_answer: Callable[[str], Awaitable[str]] | None = None,
+        continues: str | None = None,
+        silence_s: float | None = None,
     ) -> None:
-        """`rewrite_answer` may change the answer's SDP, for example to place a proxy between the two."""
+        """`rewrite_answer` may change the answer's SDP, for example to place a proxy between the two.
+
+        continues: the FocusSession that shall go on. silence_s: without an update for so long, the server counts as
+        gone; None waits for ICE, which takes half a minute to notice.
+        """
         self.track = track
         self.latencies_ms: list[float] = []
         self.updates = 0
@@ -70,6 +76,11 @@ class PublishedLearner:
         self._http, self._url, self._token = http, url, token
         self._on_update = on_update
         self._rewrite_answer = rewrite_answer
+        self._continues = continues
+        self._silence_s = silence_s
+        self._silence: asyncio.TimerHandle | None = None
+        self.lost = False
+        """The connection broke, or the server was stopped: the FocusSession may go on."""
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._control: RTCDataChannel | None = None
         self._resource: WhipResource | None = None
@@ -93,6 +104,10 @@ class PublishedLearner:
         finally:
             await self._leave()
 
+    @property
+    def frames_sent(self) -> int:
+        return self.track.frames_sent
+
     async def bytes_on_wire(self) -> int:
         """Bytes sent and received, with encryption but without IP and UDP headers."""
         report = await self._peer.getStats()
@@ -111,7 +126,7 @@ class PublishedLearner:
             channel.on("message", self._receive)
         await self._peer.setLocalDescription(await self._peer.createOffer())
         self._resource = await whip_client.post_offer(
-            self._http, self._url, self._token, self._peer.localDescription.sdp
+            self._http, self._url, self._token, self._peer.localDescription.sdp, continues=self._continues
         )
         answer_sdp = self._resource.answer_sdp
         if self._rewrite_answer is not None:
@@ -130,7 +145,9 @@ class PublishedLearner:
         if self._control is not None and self._control.readyState == "open" and not self._gone.is_set():
             self._control.send(json.dumps({"version": 1, "type": "stop"}))
             await _within(GOODBYE_TIMEOUT_S, _first_of(self._stopped, self._gone))
-        if self._resource is not None:
+        if self._silence is not None:
+            self._silence.cancel()
+        if self._resource is not None and not self.lost:
             with suppress(ServerRefused):
                 await whip_client.delete(self._http, self._resource, self._token)
         await _within(GOODBYE_TIMEOUT_S, self._peer.close())
@@ -140,7 +157,17 @@ class PublishedLearner:
             case "connected":
                 self.connected.set()
             case "failed" | "closed":
-                self._gone.set()
+                self._lose()
+
+    def _lose(self) -> None:
+        self.lost = self.lost or not self._stopped.is_set()
+        self._gone.set()
+
+    def _expect_update(self) -> None:
+        if self._silence_s is not None:
+            if self._silence is not None:
+                self._silence.cancel()
+            self._silence = asyncio.get_running_loop().call_later(self._silence_s, self._lose)
 
     def _frame_sent(self, rtp_timestamp: int) -> None:
         self._caught_up.clear()
@@ -159,6 +186,8 @@ class PublishedLearner:
                 self.focus_session_id = message["focus_session_id"]
             case "tracking_stopped":
                 self.metrics, self.end_reason = message["metrics"], message["reason"]
+                if self.end_reason == "shutdown":
+                    self._lose()
                 if self.end_reason != "stopped":
                     self.failure = f"The server ended the session: {self.end_reason}."
                     self._gone.set()
@@ -175,6 +204,7 @@ class PublishedLearner:
             self._caught_up.set()
         if self.end_reason is None:
             self.metrics = message["metrics"]
+        self._expect_update()
         self.updates += 1
         self.last_update = Update(arrived, latency_ms, message)
         self._on_update(self.last_update)

@@ -23,11 +23,14 @@ class WhipResource:
     answer_sdp: str
 
 
-async def post_offer(http: aiohttp.ClientSession, url: str, token: str, offer_sdp: str) -> WhipResource:
-    """Raises `ServerRefused`."""
+async def post_offer(
+    http: aiohttp.ClientSession, url: str, token: str, offer_sdp: str, *, continues: str | None = None
+) -> WhipResource:
+    """continues: the FocusSession that shall go on. Raises `ServerRefused`."""
     headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"}
+    query = {"continues": continues} if continues is not None else {}
     try:
-        async with http.post(url, data=offer_sdp, headers=headers) as response:
+        async with http.post(url, data=offer_sdp, headers=headers, params=query) as response:
             if response.status != 201:
                 raise ServerRefused(await _refusal(response))
             if "Location" not in response.headers:

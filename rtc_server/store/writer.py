@@ -262,10 +262,12 @@ class FocusWriter:
     def _note_superseded(self, entry: UnsavedSession) -> None:
         """Another server has gone on with the session, or has closed it."""
         logger.info("another server has a session now", extra={"focus_session_id": entry.record.focus_session_id})
+        ended = entry.source is None
         if entry.source is not None:
             entry.source.supersede()
-        if entry.source is not None and self._spooler.keeps(entry.record.focus_session_id):
-            # It was closed while this server could not reach the database: what was measured meanwhile is added.
+        if not entry.recovered and (ended or self._spooler.keeps(entry.record.focus_session_id)):
+            # It was closed while this server could not reach the database. Unless somebody has gone on with it, what
+            # was measured meanwhile is added.
             entry.refresh()
             entry.source, entry.recovered, entry.urgent = None, True, True
             self._wake.set()
