@@ -99,6 +99,8 @@ class ClassFeed:
         self._readers: dict[int, set[Reader]] = {}
         """By module."""
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._newcomers: dict[int, asyncio.Event] = {}
+        """Set where somebody waits for a first event."""
 
     def join(self, module_id: int, user_id: int) -> Reader:
         """The caller leaves again. Raises RateLimited."""
@@ -108,9 +110,10 @@ class ClassFeed:
             raise RateLimited("Too many pages show a class already. Close one, or try again later.", RETRY_AFTER_S)
         reader = Reader(module_id, user_id)
         self._readers.setdefault(module_id, set()).add(reader)
+        newcomer = self._newcomers.setdefault(module_id, asyncio.Event())
         if module_id not in self._tasks:
-            self._tasks[module_id] = asyncio.create_task(self._watch(module_id), name="class feed")
-        reader.begin(self._whole(module_id, self._live.learners(module_id)))
+            self._tasks[module_id] = asyncio.create_task(self._watch(module_id, newcomer), name="class feed")
+        newcomer.set()
         return reader
 
     def leave(self, reader: Reader) -> None:
@@ -118,6 +121,7 @@ class ClassFeed:
         readers.discard(reader)
         if not readers:
             self._readers.pop(reader.module_id, None)
+            self._newcomers.pop(reader.module_id, None)
             task = self._tasks.pop(reader.module_id, None)
             if task is not None:
                 task.cancel()
@@ -129,7 +133,7 @@ class ClassFeed:
             self.leave(reader)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(self, module_id: int) -> None:
+    async def _watch(self, module_id: int, newcomer: asyncio.Event) -> None:
         told: dict[str, _Told] = {}
         totals: schemas.ClassTotals | None = None
         readers = self._readers[module_id]
@@ -147,7 +151,10 @@ class ClassFeed:
                     else:
                         for key, event in events.items():
                             reader.put(key, event)
-                await asyncio.sleep(EVERY_S)
+                newcomer.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(EVERY_S):
+                        await newcomer.wait()
         except Exception:
             logger.exception("a class is no longer shown")
             for reader in readers:
