@@ -25,6 +25,7 @@ async function erase(api, userId) {
   try {
     await api.fetch(`learners/${userId}`, {}, { method: "DELETE" });
     element("erase-dialog", HTMLDialogElement).close();
+    element("erased-rest").hidden = !(await api.sessions({ user_id: userId })).length;
     show("erased");
   } catch (error) {
     const forbidden = error instanceof FocusError && error.code === "not_allowed";

@@ -59,9 +59,10 @@ export function shareOf({ focused_s: focused, unfocused_s: unfocused }) {
   return known > 0 ? `${Math.round((100 * focused) / known)} %` : "–";
 }
 
-/** @param {number} seconds @returns {string} as in 8 s, 12 min or 1 h 05 */
+/** @param {number} seconds @returns {string} as in < 1 s, 8 s, 12 min or 1 h 05 */
 export function duration(seconds) {
   const whole = Math.round(seconds);
+  if (seconds > 0 && whole < 1) return "< 1 s";
   if (whole < 60) return `${whole} s`;
   const minutes = Math.round(whole / 60);
   if (minutes < 60) return `${minutes} min`;

@@ -135,8 +135,9 @@ async def test_it_is_erased_after_a_question(open_page: OpenPage) -> None:
         assert given.erased == []
         await page.get_by_role("button", name="Erase all of it").click()
         await page.get_by_role("button", name="Erase", exact=True).click()
-        await expect(page.get_by_role("heading", name="All of it is erased")).to_be_focused()
+        await expect(page.get_by_role("heading", name="It is erased")).to_be_focused()
         assert given.erased == [3]
+        await expect(page.locator("#erased-rest")).to_be_hidden()
         await page.reload()
         await expect(page.get_by_role("heading", name="Nothing is stored about you")).to_be_visible()
 
