@@ -43,7 +43,10 @@ export class ClassView {
   constructor(moduleId) {
     this.#moduleId = moduleId;
     onColours(() => (this.#stripsAt = -Infinity));
-    new ResizeObserver(() => (this.#stripWidth = 0)).observe(element("groups"));
+    new ResizeObserver(() => {
+      this.#stripWidth = 0;
+      this.#stripsAt = -Infinity;
+    }).observe(element("groups"));
   }
 
   /** @param {import("../reading/api.js").WholeClass} whole */
@@ -70,6 +73,7 @@ export class ClassView {
     element("course-figure").hidden = this.#sumsOnly;
     if (this.#sumsOnly) {
       element("empty").hidden = true;
+      element("hero").hidden = false;
       showCounts(totals && { ...totals, left: totals.gone });
     }
   }
@@ -120,7 +124,7 @@ export class ClassView {
       if (next) this.showLearner(next);
     }
     if (!this.#coming.length && began - this.#orderedAt > ORDER_EVERY_MS) this.#order();
-    if (began - this.#stripsAt > STRIPS_EVERY_MS) {
+    if (!this.#coming.length && began - this.#stripsAt > STRIPS_EVERY_MS) {
       this.#stripsAt = began;
       this.#stripWidth ||= this.#measured();
       this.#waiting = [...this.#cards.values()];
@@ -172,6 +176,7 @@ export class ClassView {
     }
     element("lesson-share").textContent = shareOf(sums);
     element("empty").hidden = cards.length > 0;
+    element("hero").hidden = !cards.length;
     showCounts(counts);
   }
 }

@@ -18,6 +18,7 @@ export async function enter(role) {
       return null;
     }
     element("demo").hidden = !access.demo;
+    element("links").hidden = false;
     for (const link of document.querySelectorAll("nav [data-for]")) {
       if (link instanceof HTMLElement) link.hidden = !access.demo && link.dataset.for !== claims.role;
     }
@@ -33,6 +34,7 @@ export function failed(error) {
   if (error instanceof FocusError && error.code.startsWith("token_")) return show("no-access");
   element("problem-title").textContent = titleOf(error);
   element("problem-text").textContent = error instanceof Error ? error.message : String(error);
+  element("problem-retry").hidden = error instanceof FocusError && !error.retryable;
   show("problem");
 }
 

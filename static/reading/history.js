@@ -5,6 +5,7 @@ import { LearnerCard } from "./learner-card.js";
 import { showQuality } from "./quality-view.js";
 import { SessionView } from "./session-view.js";
 import { showSessions } from "./sessions-view.js";
+import { onColours } from "./strip.js";
 import { nameOf } from "./words.js";
 
 const REFRESH_MS = 5_000;
@@ -23,6 +24,8 @@ export class History {
   /** @type {LearnerCard | null} */
   #card = null;
   #rounds = 0;
+  /** When what the card shows was true, in milliseconds. */
+  #now = 0;
 
   /**
    * @param {import("./api.js").ReadApi} api
@@ -31,6 +34,8 @@ export class History {
   constructor(api, query) {
     this.#api = api;
     this.#query = query;
+    onColours(() => this.#drawNow());
+    new ResizeObserver(() => this.#drawNow()).observe(element("now"));
   }
 
   /** Shows it, and keeps it up to date while a session is live. */
@@ -106,8 +111,12 @@ export class History {
     const learner = liveFrom(session);
     if (this.#card) this.#card.show(learner);
     else list.append((this.#card = new LearnerCard(learner)).element);
-    const now = Date.parse(session.recorded_at);
-    requestAnimationFrame(() => this.#card?.tick(now, this.#card.stripWidth));
+    this.#now = Date.parse(session.recorded_at);
+    requestAnimationFrame(() => this.#drawNow());
+  }
+
+  #drawNow() {
+    this.#card?.tick(this.#now, this.#card.stripWidth);
   }
 
   /** @param {string} kind */

@@ -14,6 +14,7 @@ export class SessionView {
   #to = SHORTEST_S;
 
   constructor() {
+    new ResizeObserver(() => this.#axis()).observe(element("hour-axis"));
     const cursor = element("cursor", HTMLInputElement);
     cursor.addEventListener("input", () => this.#tell());
     element("hour-timeline").addEventListener("pointermove", ({ offsetX, currentTarget }) => {
@@ -41,9 +42,9 @@ export class SessionView {
   }
 
   #axis() {
-    const { started_at: startedAt } = /** @type {import("./api.js").SessionWithSpans} */ (this.#session);
-    const start = Date.parse(startedAt);
-    const width = element("hour-axis").clientWidth || 800;
+    const width = element("hour-axis").clientWidth;
+    if (!this.#session || !width) return;
+    const start = Date.parse(this.#session.started_at);
     const step = 60_000 * (STEPS_MIN.find((minutes) => (60 * minutes * width) / this.#to >= MARK_PX) ?? 60);
     const last = start + 1000 * this.#to * (1 - MARK_PX / width);
     const marks = [];

@@ -39,6 +39,7 @@ async def history_states(page: Page) -> AsyncIterator[str]:
         yield "nothing of this learner"
     async with open_school(full_school()) as url:
         await page.goto(url)
+        await expect(page.locator("#consent")).to_be_visible()
         await page.evaluate("sessionStorage.setItem('rtc-demo-user', '3')")
         await page.goto(f"{url}me")
         await expect(page.locator("#sessions li")).not_to_have_count(0)
