@@ -18,7 +18,7 @@ from bench.processes import alone, stolen_s, take_the_load_s_cores
 from bench.report import Report, write
 from bench.run import Run
 
-BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile")
+BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile", "reads")
 """Each a module of that name with a function of that name."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
 """They measure no server: each is a module with arguments of its own."""
