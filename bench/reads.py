@@ -93,8 +93,8 @@ async def reads(run: Run) -> Report:
         "reads",
         f"A MariaDB with {SESSIONS:,} sessions of {LEARNERS} learners in {MODULES} modules, {SESSIONS:,} rows of the "
         f"platform's for these, and {OLD_ROWS:,} that only the old platform wrote, all in its buffer pool. Each "
-        f"question is asked {TIMES} times over HTTP, one after the other, of another module or learner each time. Then {GUESTS} "
-        f"learners are measured {run.runs} times in turn, alone and while all these questions are asked in turn, "
+        f"question is asked {TIMES} times over HTTP, one after the other, of another module or learner each time. Then "
+        f"{GUESTS} learners are measured {run.runs} times in turn, alone and while all these are asked in turn, "
         f"{1 / THINK_S:.0f} a second, an export runs, and four pages show a class that nobody reads. {SPREAD}",
         [*rows, exported],
         [
