@@ -15,11 +15,13 @@ import uvloop
 
 from bench.clip import bench_clip, clip_name
 from bench.processes import alone, stolen_s, take_the_load_s_cores
-from bench.report import Report, write
+from bench.report import PAGE, Report, write
 from bench.run import Run
 
-BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile", "reads")
+BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile", "faults", "saves", "reads")
 """Each a module of that name with a function of that name."""
+PAGES = dict.fromkeys(("faults", "saves"), PAGE.with_name("reliability.md"))
+"""Where a section does not go to docs/benchmarks.md."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
 """They measure no server: each is a module with arguments of its own."""
 
@@ -55,7 +57,7 @@ def main() -> None:
             report = uvloop.run(_measured(benchmark, run))
         print(json.dumps(report.as_json()) if arguments.json else report.as_markdown(run.clip_name) + "\n", flush=True)
         if arguments.write:
-            write(report, run.clip_name)
+            write(report, run.clip_name, PAGES.get(name, PAGE))
 
 
 async def _measured(benchmark: Callable[[Run], Awaitable[Report]], run: Run) -> Report:

@@ -81,7 +81,10 @@ class PrivateMariaDb(PrivateServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.socket = folder / "socket"
-        self._common = ["--no-defaults", f"--datadir={folder / 'data'}", "--innodb-flush-method=nosync"]
+        temporary = folder / "temporary"  # in /tmp, two servers with the same process id would meet
+        temporary.mkdir()
+        self._common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={temporary}"]
+        self._common.append("--innodb-flush-method=nosync")
         if AS_ROOT:
             self._common.append("--user=root")
         quick = ["--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"]

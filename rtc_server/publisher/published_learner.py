@@ -79,6 +79,7 @@ class PublishedLearner:
         self._continues = continues
         self._silence_s = silence_s
         self._silence: asyncio.TimerHandle | None = None
+        self._leaving = False
         self.lost = False
         """The connection broke, or the server was stopped: the FocusSession may go on."""
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -140,6 +141,7 @@ class PublishedLearner:
 
     async def _leave(self) -> None:
         """Ends the session on the server, if it can be reached. Never waits for ever."""
+        self._leaving = True
         if self._newest_sent is not None and not self._gone.is_set():
             await _within(LAST_UPDATE_TIMEOUT_S, self._caught_up.wait())
         if self._control is not None and self._control.readyState == "open" and not self._gone.is_set():
@@ -160,7 +162,7 @@ class PublishedLearner:
                 self._lose()
 
     def _lose(self) -> None:
-        self.lost = self.lost or not self._stopped.is_set()
+        self.lost = self.lost or not (self._leaving or self._stopped.is_set())
         self._gone.set()
 
     def _expect_update(self) -> None:

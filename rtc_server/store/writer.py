@@ -158,7 +158,7 @@ class FocusWriter:
                 if not await self._flush(batch):
                     due = _now() + retry_delay_s(self._failures)
                 elif everything:
-                    due = _now() + self._save_interval_s
+                    due = max(due + self._save_interval_s, _now())  # the time that it takes is not added
                 if any(entry.urgent for entry in batch if entry.dirty) and not self._failures:
                     self._wake.set()  # meanwhile a newer record came, or somebody waits
             if self._retrying is not None:

@@ -110,6 +110,21 @@ async def test_a_server_that_is_stopped_says_so_and_its_sessions_go_on(
     assert (await stored(engine, session)).fence == 1
 
 
+async def test_who_stops_before_a_picture_came_is_told_what_there_was(server: StartServer, engine: AsyncEngine) -> None:
+    first, second = await server(), await server()
+    async with learner_client() as before, learner_client() as after:
+        await before.connect(first)
+        session = (await before.told("tracking_started"))["focus_session_id"]
+        await before.told("tracking_update", lambda update: update["media_time_s"] > 0.5)
+        after.camera.running.clear()
+        await after.connect(second, continues=session)
+        await after.told("tracking_started")
+        after.say({"type": "stop"})
+        told = (await after.told("tracking_stopped"))["metrics"]
+    record = await stored(engine, session)
+    assert told["unfocused_time"] == pytest.approx(record.totals.unfocused_s, abs=0.001) != 0.0
+
+
 async def test_a_new_session_elsewhere_ends_the_older_one(server: StartServer, engine: AsyncEngine) -> None:
     first, second = await server(), await server()
     async with learner_client() as before, learner_client() as after:

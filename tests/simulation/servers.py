@@ -20,7 +20,7 @@ from tests.simulation.virtual_time import owner
 
 T = TypeVar("T")
 
-SAVE_INTERVAL_S = 0.75
+SAVE_INTERVAL_S = 0.6
 WINDOW_S = 60.0
 LATENCY_S = 0.003
 DEADLINE_S = 15.0
@@ -110,6 +110,7 @@ class Server:
     def __init__(self, database: Database, plan: Plan, disk: Disk) -> None:
         self.dead = False
         self.died_at = 0.0
+        self.draining = False
         self.runs = asyncio.Event()
         """Cleared while the process stands still."""
         self.runs.set()
@@ -120,6 +121,10 @@ class Server:
         spool: Any = disk
         self.writer = FocusWriter(rows, spool, SAVE_INTERVAL_S)
         self.leases = Leases(rows, self.writer, WINDOW_S)
+
+    @property
+    def takes_learners(self) -> bool:
+        return self.runs.is_set() and not (self.dead or self.draining)
 
     async def start(self) -> None:
         await self._inside(self._start())

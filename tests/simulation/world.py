@@ -168,12 +168,12 @@ class World:
     async def _come_back(self, place: int, session: Session) -> None:
         """To whichever server answers, as a page does: with the session that it had."""
         await asyncio.sleep(COMES_BACK_AFTER_S)
-        while True:
+        while self._now() < LEARNERS_STAY_S - 1.0:
             for server in (self.servers[(place + 1) % 2], self.servers[place % 2]):
-                if server.dead or not server.runs.is_set() or server is session.server:
+                if not server.takes_learners or server is session.server:
                     continue
                 record = await server.claim(session.id, session.learner)
-                if server.dead or not server.runs.is_set():
+                if not server.takes_learners:
                     continue
                 self._begin(place, server, record, session.learner)
                 return
@@ -201,6 +201,7 @@ class World:
 
     async def _stop(self, number: int) -> None:
         server = self.servers[number]
+        server.draining = True
         there = [(place, session) for place, session in enumerate(self.live) if session and session.server is server]
         for place, session in there:
             session.end(EndReason.SHUTDOWN)

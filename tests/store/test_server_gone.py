@@ -87,7 +87,7 @@ async def test_a_learner_goes_on_after_a_kill_and_loses_a_second_at_most(
     passed_s = time.monotonic() - began
     measured_s, unknown_s, fence, _, end_reason = final
     assert (fence, end_reason) == (1, "stopped")
-    assert told["metrics"]["total_time"] == pytest.approx(measured_s, abs=0.01)
+    assert told["metrics"]["total_time"] == pytest.approx(measured_s, abs=0.01), told
     assert measured_s + unknown_s <= passed_s
     assert unknown_s >= 1.0, "the gap is unknown time"
 
