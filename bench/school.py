@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from rtc_server.store.engine import open_store
+from rtc_server.store.platform.catalogue import catch_up
 from tests.databases import PrivateMariaDb
 
 LEARNERS = 5000
@@ -73,6 +74,8 @@ async def _fill(url: str, sessions: int) -> None:
         for first in range(max(1, sessions - WITH_SPANS), sessions, 10_000):
             async with engine.begin() as connection:
                 await connection.execute(text(_spans(f"seq_{first}_to_{first + 9_999}")))
+        while await catch_up(engine):
+            pass
         async with engine.begin() as connection:
             for table in ("rtc_focus_sessions", "eye_tracking_sessions", "rtc_focus_spans"):
                 (await connection.execute(text(f"ANALYZE TABLE {table}"))).all()
