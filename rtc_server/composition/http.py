@@ -18,6 +18,14 @@ from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.access.request_rate import RequestRate, stranger_rate_middleware
+from rtc_server.web.api.class_feed import ClassFeed
+from rtc_server.web.api.exports import ExportsEndpoint
+from rtc_server.web.api.learners import LearnersEndpoint
+from rtc_server.web.api.live_class import ClassEndpoint
+from rtc_server.web.api.routes import api_routes
+from rtc_server.web.api.session import SessionEndpoint
+from rtc_server.web.api.sessions import SessionsEndpoint
+from rtc_server.web.api.sums import SumsEndpoint
 from rtc_server.web.demo import DemoEndpoint
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from rtc_server.web.health import health_routes
@@ -33,6 +41,7 @@ from rtc_server.web.server.response_headers import response_headers_middleware
 from rtc_server.web.server.tls import Certificate
 from rtc_server.web.server.unread_bodies import unread_body_middleware
 from rtc_server.web.signalling import Signalling
+from rtc_server.web.stored_sessions import StoredSessionReading
 from rtc_server.web.whip import WhipEndpoint
 
 
@@ -56,6 +65,8 @@ def make_application(
         body_timeout=settings.body_timeout,
     )
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
+    reading = StoredSessionReading(read_access, store.reader, store.writer, min_group=settings.min_group)
+    feed = ClassFeed(registry.live_class, min_group=settings.min_group)
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -72,14 +83,34 @@ def make_application(
             *WhipEndpoint(signalling, registry, ice_servers).routes(),
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
-            *FocusSessionsEndpoint(read_access, store.reader, store.writer).routes(),
+            *FocusSessionsEndpoint(reading).routes(),
+            *_api_routes(settings, store, registry, read_access, reading, feed),
             *health_routes(lambda: store.writer.spool_fails, partial(_not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
     )
+    application.on_shutdown.append(lambda _: feed.close())
     if demo:
         application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
+
+
+def _api_routes(
+    settings: Settings,
+    store: Store,
+    registry: PeerRegistry,
+    reads: ReadAccess,
+    reading: StoredSessionReading,
+    feed: ClassFeed,
+) -> list[web.RouteDef]:
+    return api_routes(
+        SessionsEndpoint(reads, store.reads, min_group=settings.min_group),
+        SessionEndpoint(reading),
+        SumsEndpoint(reads, store.reads, min_group=settings.min_group),
+        ExportsEndpoint(reads, store.reads, min_group=settings.min_group),
+        ClassEndpoint(reads, feed),
+        LearnersEndpoint(reads, registry, store.writer, store.erasure, learners_may_erase=settings.learners_may_erase),
+    )
 
 
 def _not_ready(store: Store, registry: PeerRegistry) -> str | None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rtc_server.web.api.openapi import openapi_routes
+from rtc_server.web.api.routes import OPERATIONS
 from rtc_server.web.health import health_routes
 from rtc_server.web.pages import page_routes
 
@@ -167,7 +169,7 @@ async def test_a_spool_that_cannot_be_written_is_told_and_restarts_nobody(serve)
 
 async def test_our_own_pages_need_nothing_that_the_policy_forbids(serve):
     """No inline script or style, no other origin."""
-    client = await serve(page_routes(STATIC))
+    client = await serve([*page_routes(STATIC), *openapi_routes(OPERATIONS)])
 
     for page in STATIC.glob("*.html"):
         name = "/" if page.name == "index.html" else f"/{page.stem}"
