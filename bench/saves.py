@@ -72,8 +72,8 @@ async def saves(run: Run) -> Report:
     class_cpu = rows[0]["core, of this server"]
     return Report(
         "saves",
-        f"Live sessions stored in MariaDB every {interval_s:g} s, without any video: {UPDATES_PER_S} updates a second from "
-        f"each, for {run.seconds:g} s. Statements are counted by the database.",
+        f"Live sessions stored in MariaDB every {interval_s:g} s, without any video: {UPDATES_PER_S} updates a second "
+        f"from each, for {run.seconds:g} s. Statements are counted by the database.",
         rows,
         [
             Goal(
@@ -119,5 +119,4 @@ async def _teach(writer: FocusWriter, lessons: list[Lesson], seconds: float) -> 
 def _counts(server: Any) -> dict[str, int]:
     with pymysql.connect(unix_socket=str(server.socket), user="root") as connection, connection.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_%'")
-        found = {str(name): int(value) for name, value in cursor.fetchall() if str(name) in COUNTED}
-    return found
+        return {str(name): int(value) for name, value in cursor.fetchall() if str(name) in COUNTED}

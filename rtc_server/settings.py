@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         description="Database for the rows: `mysql+aiomysql://…`, `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",
     )
     save_interval: float = Field(
-        0.6, gt=0, le=300, description="Seconds between two saves of a live session: what a dying server may lose."
+        0.5, gt=0, le=300, description="Seconds between two saves of a live session: what a dying server may lose."
     )
     spool: Path = Field(
         Path("var/spool"),

@@ -3,6 +3,7 @@
 All that is needed to go on with one is here: its judgement, its clock, its pause, its state and its record.
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -19,6 +20,8 @@ from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord, Resumption, SessionType
 from rtc_server.rtp.media_clock import MediaClock
+
+logger = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
@@ -157,6 +160,7 @@ class FocusSession:
         continued = self._life.may_be_continued
         with self._lock:
             self._life.take(peer_id)
+        self._log("session goes on" if continued else "session started")
         if continued:
             self.silence(now)
             self.cancel_calibration()
@@ -170,6 +174,7 @@ class FocusSession:
         with self._lock:
             if self._life.lose(peer_id, reason):
                 self._tracker.finish()
+        self._log("session lost its connection")
         self.save()
 
     def end(self, reason: EndReason | None, peer_id: str | None = None) -> None:
@@ -181,6 +186,7 @@ class FocusSession:
             if not self._life.end(reason, peer_id):
                 return
             self._tracker.finish()
+        self._log("session ended")
         self.save()
 
     def supersede(self) -> None:
@@ -188,6 +194,7 @@ class FocusSession:
         with self._lock:
             self._superseded = True
             self._life.end(EndReason.REPLACED)
+        self._log("another server has the session now")
 
     @property
     def end_reason(self) -> EndReason | None:
@@ -289,6 +296,10 @@ class FocusSession:
                 resumption=self._resumption(),
                 display_name=self.display_name,
             )
+
+    def _log(self, event: str) -> None:
+        reason = self.end_reason
+        logger.info(event, extra={"focus_session_id": self.id} | ({"end_reason": reason.value} if reason else {}))
 
     def _resumption(self) -> Resumption:
         now, now_utc, began = time.monotonic(), datetime.now(UTC), self.clock.began

@@ -223,6 +223,25 @@ platform_days = Table(
 `removed_…` is the time of our sessions in it that were removed later.
 """
 
+platform_only = Table(
+    "rtc_platform_only",
+    own_metadata,
+    Column("platform_row_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("module_id", BigInteger, nullable=False),
+    Index("rtc_platform_only_module", "module_id"),
+    **_TABLE_OPTIONS,
+)
+"""Rows of the platform's table that held no session of ours when they were looked at: see `platform/catalogue.py`."""
+
+platform_seen = Table(
+    "rtc_platform_seen",
+    own_metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("row_id", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""One row: the id up to which the platform's rows were looked at."""
+
 focus_spans = Table(
     "rtc_focus_spans",
     own_metadata,

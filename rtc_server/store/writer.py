@@ -29,7 +29,7 @@ _SESSIONS_IN_ONE_TRANSACTION = 32
 """Sessions in one transaction. A locked row delays only these, and building the statements takes about 5 ms."""
 _SPOOLED_AFTER_S = 1.0
 """If the last writes take longer, they are put into the spool as well: the process may be killed while it waits."""
-_OVERDUE_S = 0.2
+_OVERDUE_S = 0.35
 """A write takes milliseconds. This and the save interval are what may be lost with a server beside a hung database."""
 _WRITES_AT_ONCE = 4
 """Transactions at once; fewer than the engine's five connections."""
@@ -261,7 +261,6 @@ class FocusWriter:
 
     def _note_superseded(self, entry: UnsavedSession) -> None:
         """Another server has gone on with the session, or has closed it."""
-        logger.info("another server has a session now", extra={"focus_session_id": entry.record.focus_session_id})
         ended = entry.source is None
         if entry.source is not None:
             entry.source.supersede()

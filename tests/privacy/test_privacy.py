@@ -105,7 +105,9 @@ async def test_pixels_stay_in_memory_and_nobody_outside_is_told(tmp_path: Path, 
     traced = calls.read_text(errors="replace").splitlines()
 
     written = {path for line in traced for path in _written(line)}
-    allowed = {str(tmp_path / f"rows.sqlite3{suffix}") for suffix in ("", "-journal", "-wal", "-shm")}
+    # Traced, the server is slow, and so is its database: what is counted may wait in the spool.
+    files = ("rows.sqlite3", "var/spool/spool.sqlite3")
+    allowed = {str(tmp_path / f"{file}{suffix}") for file in files for suffix in ("", "-journal", "-wal", "-shm")}
     assert str(tmp_path / "rows.sqlite3") in written, "strace saw nothing"
     left_over = {path for path in written - allowed if not path.startswith("/dev/") and not _is_matplotlib(path)}
     assert not left_over, f"files were written: {left_over}"

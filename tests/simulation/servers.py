@@ -20,7 +20,7 @@ from tests.simulation.virtual_time import owner
 
 T = TypeVar("T")
 
-SAVE_INTERVAL_S = 0.6
+SAVE_INTERVAL_S = 0.5
 WINDOW_S = 60.0
 LATENCY_S = 0.003
 DEADLINE_S = 15.0

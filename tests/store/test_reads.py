@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from rtc_server.errors import StoreUnavailable
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
+from rtc_server.store.platform import catalogue
+from rtc_server.store.platform.catalogue import catch_up
 from rtc_server.store.reads.reads import Reads
 from rtc_server.store.reads.terms import Cursor, Scope, SessionSummary
+from rtc_server.store.retention import erase
 from rtc_server.store.writer import FocusWriter
 from tests.store.conftest import StartWriter, query
 from tests.store.records import hand_over, record, span
@@ -271,6 +275,51 @@ async def test_a_database_that_is_away_is_said_so(reads: Reads, engine: AsyncEng
 
     with pytest.raises(StoreUnavailable):
         await reads.sessions(EVERYTHING, 10, None)
+
+
+async def test_what_only_the_platform_wrote_is_found_before_and_after_it_was_noted(
+    reads: Reads, engine: AsyncEngine, start_writer: StartWriter, tmp_path: Path
+) -> None:
+    writer = await start_writer(engine, rows="day")
+    await store(writer, [session(7, 1), session(8, 2)])
+    for row_id, hours in ((901, 0), (902, 1), (903, 2)):
+        await old_row(engine, row_id, 20 + row_id, 1, None, hours)
+    just_now = (datetime.now(UTC) - BEGAN).total_seconds() / 3600
+    await old_row(engine, 904, 5, 1, None, just_now)
+
+    async def listed() -> list[object]:
+        page, _ = await reads.sessions(EVERYTHING, 50, None)
+        return [one.platform_row_id for one in page if one.source == "platform"]
+
+    assert await listed() == [904, 903, 902, 901]
+    assert await catch_up(engine) == 5, "all but the row that was written just now"
+    assert await query(engine, "SELECT platform_row_id FROM rtc_platform_only ORDER BY 1") == [(901,), (902,), (903,)]
+    assert await catch_up(engine) == 0
+    assert await listed() == [904, 903, 902, 901]
+
+    await query(engine, "DELETE FROM eye_tracking_sessions WHERE id = 902")
+    await store(writer, [session(20 + 903, 1, hours=2)])  # its day's row is adopted
+    assert await listed() == [904, 901]
+
+    await erase(engine, tmp_path / "spool", 7, with_platform_rows=False)
+    left = await listed()
+    assert left[:2] == [904, 901]
+    assert len(left) == 3, "the row of the sessions that were erased is the platform's now"
+    (of_module, *_) = await reads.sums(EVERYTHING, "module", 10, None, min_learners=0)
+    assert (of_module.module_id, of_module.sessions) == (1, 4)
+
+
+async def test_many_rows_are_looked_at_in_turns(
+    engine: AsyncEngine, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "ROWS_AT_ONCE", 2)
+    for row_id in range(1, 6):
+        await old_row(engine, row_id, row_id, 1, None, row_id)
+
+    looked_at = [await catch_up(engine) for _ in range(4)]
+
+    assert looked_at == [2, 2, 1, 0]
+    assert len((await reads.sessions(EVERYTHING, 50, None))[0]) == 5
 
 
 async def test_what_is_not_there_is_an_empty_page(reads: Reads) -> None:

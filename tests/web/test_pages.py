@@ -6,6 +6,8 @@ from urllib.parse import urljoin
 
 import pytest
 
+from rtc_server.web.api.openapi import openapi_routes
+from rtc_server.web.api.routes import OPERATIONS
 from rtc_server.web.health import health_routes
 from rtc_server.web.pages import page_routes
 
@@ -177,7 +179,7 @@ async def test_a_spool_that_cannot_be_written_is_told_and_restarts_nobody(serve)
 
 async def test_our_own_pages_need_nothing_that_the_policy_forbids(serve):
     """No inline script or style, no other origin."""
-    client = await serve(page_routes(STATIC))
+    client = await serve([*page_routes(STATIC), *openapi_routes(OPERATIONS)])
 
     names = {"index.html": "/", "check.html": "/check", "class.html": "/class", "me.html": "/me"}
     names["class/learner.html"] = "/class/learner/7"

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import FromClause
 
+from rtc_server.store.platform.catalogue import seen_up_to
 from rtc_server.store.reads.terms import Scope
-from rtc_server.store.schema import focus_sessions, platform_rows
+from rtc_server.store.schema import focus_sessions, platform_only, platform_rows
 
 
 def in_scope(columns: Any, started_at: ColumnElement[datetime], scope: Scope) -> ColumnElement[bool]:
@@ -29,11 +31,10 @@ def in_scope(columns: Any, started_at: ColumnElement[datetime], scope: Scope) ->
     return and_(*conditions)
 
 
-def platform_only(scope: Scope) -> tuple[FromClause, ColumnElement[bool]]:
+async def foreign_rows(connection: AsyncConnection, scope: Scope) -> tuple[FromClause, ColumnElement[bool]]:
     """Rows of the platform's table that hold no session of ours: what to select from, and where.
 
-    The platform's table has no index that begins with the module, and gets none from us. Its index of users and modules
-    does: each user's rows of a module are found at once, and the users are as many steps through that index.
+    A learner's are found by the platform's own index; those of a module by ours, and the latest by their ids.
     """
     rows, ours = platform_rows.c, focus_sessions.c
     pointed_at = exists().where(
@@ -42,5 +43,8 @@ def platform_only(scope: Scope) -> tuple[FromClause, ColumnElement[bool]]:
     where = and_(in_scope(rows, rows.created_at, scope), ~pointed_at)
     if scope.user_id is not None:
         return platform_rows, where
-    users = select(rows.user_id).group_by(rows.user_id).subquery("users")
-    return users.join(platform_rows, users.c.user_id == rows.user_id), where
+    modules = sorted(scope.modules)
+    noted = select(platform_only.c.platform_row_id.label("id")).where(platform_only.c.module_id.in_(modules))
+    latest = select(rows.id).where(rows.id > await seen_up_to(connection), rows.module_id.in_(modules))
+    candidates = union(noted, latest).subquery("candidates")
+    return candidates.join(platform_rows, candidates.c.id == rows.id), where

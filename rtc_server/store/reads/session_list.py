@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.store.reads.scope import in_scope, platform_only
+from rtc_server.store.reads.scope import foreign_rows, in_scope
 from rtc_server.store.reads.terms import Scope, SessionCursor, SessionSummary
 from rtc_server.store.schema import MYSQL, as_utc, focus_sessions, platform_rows
 
@@ -36,7 +36,7 @@ async def platform_only_rows(
     """At most `limit`, by descending id, of those with a smaller id."""
     if scope.live:
         return []
-    source, where = platform_only(scope)
+    source, where = await foreign_rows(connection, scope)
     columns = (_rows.id, _rows.user_id, _rows.module_id, _rows.section_id, _rows.created_at, _rows.last_updated)
     measured = (_rows.focused_time_seconds, _rows.unfocused_time_seconds)
     query = select(*columns, *measured).select_from(source).where(where).order_by(_rows.id.desc()).limit(limit)

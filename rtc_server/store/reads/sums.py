@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.store.platform.calendar_day import POSTGRESQL_ZONE
-from rtc_server.store.reads.scope import in_scope, platform_only
+from rtc_server.store.reads.scope import foreign_rows, in_scope
 from rtc_server.store.reads.terms import KEYS, By, Scope, Sum
 from rtc_server.store.schema import MYSQL, focus_sessions, platform_days, platform_rows
 
@@ -120,7 +120,7 @@ async def _platform_time(connection: AsyncConnection, scope: Scope, key: tuple[s
     identity = {"module_id": _rows.module_id, "section_id": _section(_rows.section_id), "user_id": _rows.user_id}
     if "day" in key:
         identity["day"] = await _day_of(connection, _rows.created_at)
-    source, where = platform_only(scope)
+    source, where = await foreign_rows(connection, scope)
     query = select(
         *_keys(identity, key),
         func.count().label("sessions"),

@@ -17,4 +17,21 @@ def upgrade() -> None:
     op.create_index("rtc_focus_sessions_sums", _SESSIONS, ["module_id", "user_id", "started_at", *measured])
     op.create_index("rtc_platform_days_adopted", "rtc_platform_days", ["module_id", "adopted"])
     op.create_index("rtc_focus_sessions_row_owner", _SESSIONS, ["platform_row_id", "user_id", "module_id"])
+    op.create_table(
+        "rtc_platform_only",
+        sa.Column("platform_row_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("module_id", sa.BigInteger, nullable=False),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_unicode_ci",
+    )
+    op.create_index("rtc_platform_only_module", "rtc_platform_only", ["module_id"])
+    op.create_table(
+        "rtc_platform_seen",
+        sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("row_id", sa.BigInteger, nullable=False),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_unicode_ci",
+    )
     op.drop_index("rtc_focus_sessions_platform_row", _SESSIONS)  # the new one begins with the same column
