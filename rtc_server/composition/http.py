@@ -1,6 +1,7 @@
 """HTTP: the application with its endpoints, and the socket it listens on."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -11,6 +12,7 @@ from rtc_server.composition.background import end
 from rtc_server.composition.rows import Store
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
+from rtc_server.learner import Learner
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
@@ -26,7 +28,7 @@ from rtc_server.web.api.routes import api_routes
 from rtc_server.web.api.session import SessionEndpoint
 from rtc_server.web.api.sessions import SessionsEndpoint
 from rtc_server.web.api.sums import SumsEndpoint
-from rtc_server.web.demo import DemoEndpoint
+from rtc_server.web.demo import DemoEndpoint, Role
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from rtc_server.web.health import health_routes
 from rtc_server.web.ice_servers import IceServers, IceServersEndpoint
@@ -170,13 +172,11 @@ def make_token_verifier(settings: Settings) -> TokenVerifier:
     )
 
 
-def _demo_mint(settings: Settings) -> "partial[str]":
+def _demo_mint(settings: Settings) -> Callable[[Learner, Role], str]:
     assert settings.token_secret is not None
-    return partial(
-        mint_token,
-        settings.token_secret.get_secret_value(),
-        audience=settings.token_audience,
-        issuer=settings.token_issuer,
+    secret = settings.token_secret.get_secret_value()
+    return lambda learner, role: mint_token(
+        secret, learner, audience=settings.token_audience, issuer=settings.token_issuer, role=role
     )
 
 
