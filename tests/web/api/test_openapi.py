@@ -12,7 +12,7 @@ from rtc_server.web.api.openapi import document
 from rtc_server.web.api.routes import OPERATIONS
 from tests.web.api.school import LEARNER, TEACHER, School
 
-EXAMPLES = 25
+EXAMPLES = 10
 """For each operation, role and kind of request; the same in every run."""
 DESCRIPTION = schemathesis.openapi.from_dict(document(OPERATIONS)).exclude(operation_id="watchClass")
 """The class is a stream without end: test_live_class reads it."""
