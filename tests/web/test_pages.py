@@ -182,7 +182,7 @@ async def test_our_own_pages_need_nothing_that_the_policy_forbids(serve):
     client = await serve([*page_routes(STATIC), *openapi_routes(OPERATIONS)])
 
     names = {"index.html": "/", "check.html": "/check", "class.html": "/class", "me.html": "/me"}
-    names["class/learner.html"] = "/class/learner/7"
+    names |= {"docs.html": "/docs", "class/learner.html": "/class/learner/7"}
     for page in STATIC.rglob("*.html"):
         name = names[page.relative_to(STATIC).as_posix()]
         text = await (await client.get(name)).text()
