@@ -24,8 +24,9 @@ SCRIPTS = {
 FAULTS = [outcome for outcome in Outcome if outcome is not Outcome.DONE]
 DEEP = 16
 """Steps in which one thing fails: one second, with the first saves of both servers."""
-PAIRS = 6
+PAIRS = 5
 """Steps in which two things fail."""
+pytestmark = pytest.mark.timeout(300)
 EXAMPLES = int(os.environ.get("RTC_SIMULATION_EXAMPLES", "100"))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Date,
     Integer,
     Select,
+    and_,
     cast,
     distinct,
     exists,
@@ -160,9 +161,9 @@ async def _names(connection: AsyncConnection, scope: Scope, user_ids: list[int])
     """Of each learner's latest session in these modules."""
     if not user_ids:
         return {}
-    latest = []
-    for user_id in user_ids:
-        mine = select(_ours.user_id, _ours.display_name).where(_ours.user_id == user_id)
-        mine = mine.where(_ours.module_id.in_(sorted(scope.modules)))
-        latest.append(select(mine.order_by(_ours.started_at.desc()).limit(1).subquery()))
-    return {row.user_id: row.display_name for row in await connection.execute(union_all(*latest))}
+    theirs = and_(_ours.module_id.in_(sorted(scope.modules)), _ours.user_id.in_(user_ids))
+    latest = select(_ours.user_id, func.max(_ours.started_at).label("at")).where(theirs).group_by(_ours.user_id)
+    at = latest.subquery("latest")
+    is_latest = and_(_ours.user_id == at.c.user_id, _ours.started_at == at.c.at)
+    query = select(_ours.user_id, _ours.display_name).join(at, is_latest).where(theirs)
+    return {row.user_id: row.display_name for row in await connection.execute(query)}
