@@ -41,20 +41,12 @@ def make_application(
     store: Store,
     registry: PeerRegistry,
     tokens: TokenVerifier,
+    signalling: Signalling,
     ice_servers: IceServers,
     *,
     demo: bool,
 ) -> web.Application:
     addresses = ClientAddresses(settings.trusted_proxies)
-    signalling = Signalling(
-        registry,
-        tokens,
-        addresses=addresses,
-        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
-        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
-        max_body_bytes=settings.max_offer_bytes,
-        body_timeout=settings.body_timeout,
-    )
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     application = web.Application(
         middlewares=[
@@ -73,7 +65,7 @@ def make_application(
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
             *FocusSessionsEndpoint(read_access, store.reader, store.writer).routes(),
-            *health_routes(lambda: store.writer.spool_fails, partial(_not_ready, store, registry)),
+            *health_routes(lambda: store.writer.spool_fails, partial(not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
     )
@@ -82,7 +74,19 @@ def make_application(
     return application
 
 
-def _not_ready(store: Store, registry: PeerRegistry) -> str | None:
+def make_signalling(settings: Settings, registry: PeerRegistry, tokens: TokenVerifier) -> Signalling:
+    return Signalling(
+        registry,
+        tokens,
+        addresses=ClientAddresses(settings.trusted_proxies),
+        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
+        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
+        max_body_bytes=settings.max_offer_bytes,
+        body_timeout=settings.body_timeout,
+    )
+
+
+def not_ready(store: Store, registry: PeerRegistry) -> str | None:
     if registry.draining:
         return "draining"
     return None if store.leases.held else "the database does not answer"
