@@ -18,8 +18,10 @@ import aiohttp
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bench.clip import sitter
 from bench.database_faults import DATABASE_FAULTS, DatabaseFault, private_database
 from bench.figures import spread
+from bench.network_cut import Cable, clip_file
 from bench.processes import SECRET
 from bench.report import Goal, Report
 from bench.run import Run
@@ -37,6 +39,8 @@ NOTHING_S = 0.05
 """What is told is rounded, and the last update before a kill may still be on its way to the database."""
 WITHIN_S = 60.0
 """For whatever has to happen: the resume window."""
+CUTS_S = (1.0, 10.0, 40.0, 90.0)
+"""The last is longer than the resume window: two sessions for each learner."""
 DATABASES = ("mysql", "postgresql")
 
 
@@ -71,8 +75,9 @@ class Watched:
 class Stage:
     """A server that can be killed and started again, six learners who come back, and the database's own word."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, host: str = "127.0.0.1") -> None:
         self.database_url = url
+        self._host = host
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RTC_")},
             "RTC_TOKEN_SECRET": SECRET,
@@ -84,16 +89,21 @@ class Stage:
         }
         self._log = folder / "log"
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+            probe.bind((host, 0))
+            self._port = probe.getsockname()[1]
         self._engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
         self.watched: list[Watched] = []
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self._host}:{self._port}"
+
     async def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "rtc_server", "serve", "--port", str(self.port)),
+                *(sys.executable, "-m", "rtc_server", "serve", "--host", self._host, "--port", str(self._port)),
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -161,8 +171,8 @@ async def stage(database: str, clip: EncodedClip) -> AsyncIterator[tuple[Stage, 
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as http:
                 for number in range(LEARNERS):
                     token = mint_token(SECRET, Learner(number + 1, 1), audience="rtc-server", ttl_s=24 * 3600)
-                    made.watched.append(watched(http, f"http://127.0.0.1:{made.port}/whip", token, clip))
-                await wait_for_server(http, made.port)
+                    made.watched.append(watched(http, f"http://{made.address}/whip", token, clip))
+                await wait_for_server(http, made.address)
                 running = [asyncio.create_task(one.learner.run(interrupted, gate)) for one in made.watched]
                 try:
                     await made.all_live(0.0)
@@ -184,11 +194,11 @@ def watched(http: aiohttp.ClientSession, url: str, token: str, clip: EncodedClip
     return one
 
 
-async def wait_for_server(http: aiohttp.ClientSession, port: int) -> None:
+async def wait_for_server(http: aiohttp.ClientSession, address: str) -> None:
     async with asyncio.timeout(WITHIN_S):
         while True:
             try:
-                async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                async with http.get(f"http://{address}/readyz") as response:
                     if response.status == 200:
                         return
             except aiohttp.ClientError:
@@ -269,6 +279,32 @@ async def stops(run: Run, found: Found, *, outage: bool) -> None:
         run.say(f"faults: stopped{' in an outage' if outage else ''} in {found.ended_s[-1]:.1f} s")
 
 
+async def cut(run: Run, seconds: float, found: Found) -> None:
+    """The network between the learners and the server is cut."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rtc-faults-") as folder,
+        private_database("mysql") as server,
+        Cable().laid() as cable,
+        clip_file(sitter(10.0)) as clip,
+    ):
+        made = Stage(server.new_database(), Path(folder), host=cable.address)
+        try:
+            await made.start()
+            async with aiohttp.ClientSession() as http:
+                await wait_for_server(http, made.address)
+            told = await cable.learners(f"http://{made.address}/whip", clip, LEARNERS, seconds)
+            stored = await made.stored()
+        finally:
+            await made.close()
+    for learner in told.learners:
+        total_s, _, _ = stored.get(learner["focus_session_id"] or "", (0.0, 0.0, None))
+        found.lost_s.append(max(0.0, learner["metrics"]["total_time"] - total_s))
+    found.resumed.append(len(stored) == LEARNERS)
+    counted_s = sum(total_s + unknown_s for total_s, unknown_s, _ in stored.values()) / LEARNERS
+    found.doubled_s.append(max(0.0, counted_s - told.passed_s))
+    run.say(f"faults: network cut for {seconds:g} s: {len(stored)} sessions of {LEARNERS} learners")
+
+
 async def faults(run: Run) -> Report:
     chance = random.Random(14)
     killed, stopped, stopped_in_outage = Found(), Found(), Found()
@@ -281,6 +317,10 @@ async def faults(run: Run) -> Report:
         row("SIGTERM without a database", stopped_in_outage),
     ]
     failed: list[Found] = []
+    for seconds in CUTS_S:
+        failed.append(Found())
+        await cut(run, seconds, failed[-1])
+        rows.append(row(f"network cut for {seconds:g} s", failed[-1]))
     for database in DATABASES:
         for fault in DATABASE_FAULTS:
             failed.append(Found())
@@ -292,7 +332,7 @@ async def faults(run: Run) -> Report:
         "what a learner had been told and the database did not have afterwards; doubled what was stored beyond what "
         "was told, or beyond the time that had passed. Live again: from the end of the server to the first update for "
         "the last learner, the start of the next one included; for databases, from the end of the fault until all was "
-        f"stored. Each fault of a database lasts {run.seconds:g} s.",
+        f"stored. A network is cut for all learners at once. Each fault of a database lasts {run.seconds:g} s.",
         rows,
         goals(killed, [stopped, stopped_in_outage], failed),
     )

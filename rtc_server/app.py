@@ -27,7 +27,9 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
     Raises SettingsError and StoreUnavailable before it listens.
     """
     if demo:
-        settings = settings.model_copy(update={"token_secret": SecretStr(secrets.token_urlsafe(48))})
+        # Whoever tries it is alone: they see and may do all that there is.
+        only_here = {"token_secret": SecretStr(secrets.token_urlsafe(48)), "learners_may_erase": True}
+        settings = settings.model_copy(update=only_here)
     async with AsyncExitStack() as owned:
         certificate = load_certificate(settings)
         tokens = make_token_verifier(settings)

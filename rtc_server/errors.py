@@ -42,6 +42,12 @@ class NotAllowed(RtcServerError):
     code = "not_allowed"
 
 
+class GroupTooSmall(RtcServerError):
+    """A teacher asks for single learners where only sums of larger groups are shown."""
+
+    code = "group_too_small"
+
+
 # -- what was sent
 
 
@@ -85,6 +91,12 @@ class PeerUnknown(RtcServerError):
 
 class FocusSessionUnknown(RtcServerError):
     code = "focus_session_unknown"
+
+
+class StillLive(RtcServerError):
+    """What is to be erased is being measured on another server."""
+
+    code = "still_live"
 
 
 # -- limits

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+MAX_NAME = 80
+"""Characters of a display name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Learner:
@@ -22,3 +25,13 @@ class Grant:
     policy: str
     """Name of the activity's policy, as in `reading`."""
     role: Literal["learner", "teacher"]
+    modules: frozenset[int] = frozenset()
+    """Modules that the bearer may read of, besides the learner's own."""
+    display_name: str | None = None
+    """What the learner is called on a teacher's page; at most MAX_NAME characters."""
+    expires_at: float = float("inf")
+    """Unix seconds."""
+
+    @property
+    def readable_modules(self) -> frozenset[int]:
+        return self.modules | {self.learner.module_id}

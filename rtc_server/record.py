@@ -78,3 +78,5 @@ class FocusRecord:
     fence: int = 0
     """How often the session has changed its server. A record with an older number is not stored any more."""
     resumption: Resumption | None = None
+    display_name: str | None = None
+    """What the learner is called on a teacher's page, where the token said so."""

@@ -78,6 +78,17 @@ class Settings(BaseSettings):
     token_audience: str = Field("rtc-server", description="`aud` that a token must have.")
     token_issuer: str | None = Field(None, description="`iss` that a token must have, if this is set.")
 
+    min_group: int = Field(
+        0,
+        ge=0,
+        description="Teachers see sums of this many learners or more, and no single learner. 0: they see each learner.",
+    )
+    learners_may_erase: bool = Field(
+        False,
+        description="A learner may delete what is stored about them. With `RTC_RETENTION_PLATFORM_ROWS` also their "
+        "rows in the platform's table.",
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites' pages that may call this server, separated by commas."
     )

@@ -6,6 +6,7 @@ All that is needed to go on with one is here: its judgement, its clock, its paus
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from rtc_server.analysis.session_states import SessionLife, SessionState
 from rtc_server.focus.calibration import LONGEST_S, Calibration
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
-from rtc_server.focus.state import FocusSnapshot
+from rtc_server.focus.state import FocusSnapshot, Span
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord, Resumption, SessionType
@@ -28,6 +29,25 @@ class Recorder(Protocol):
         """Something has changed: its record will be asked for. Never blocks."""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened in a FocusSession up to now."""
+
+    snapshot: FocusSnapshot
+    spans: tuple[Span, ...]
+    """All, with the one under way."""
+    calibration_quality: str | None
+    at: datetime
+    """UTC, aware: now."""
+    media_time_s: float
+    """Now."""
+
+    def moment(self, media_time_s: float) -> datetime:
+        """When that was, to a tenth of a second: more would change with every picture."""
+        tenths = round(10 * (self.at.timestamp() - (self.media_time_s - media_time_s)))
+        return datetime.fromtimestamp(tenths / 10, UTC)
+
+
 class FocusSession:
     """The judgement of one FocusSession, safe to use from the event loop and from an analysis thread."""
 
@@ -38,12 +58,17 @@ class FocusSession:
         recorder: Recorder,
         consent_at: datetime | None = None,
         server_id: str | None = None,
+        display_name: str | None = None,
         log: SessionLog | None = None,
     ) -> None:
-        """server_id: the server that measures it. log: where its start and its end are told."""
+        """server_id: the server that measures it. display_name: what the learner is called on a teacher's page.
+
+        log: where its start and its end are told.
+        """
         self.id = str(uuid.uuid4())
         self.learner = learner
         self.clock = MediaClock()
+        self.display_name = display_name
         self._server_id = server_id
         self.fence = 0
         """How often it has changed its server."""
@@ -52,7 +77,7 @@ class FocusSession:
         self._log = log or SessionLog()
         self._life = SessionLife()
         self._lock = threading.Lock()
-        self._started_at = datetime.now(UTC)
+        self.started_at = datetime.now(UTC)
         self._began = time.monotonic()
         self._consent_at = consent_at
         self._dot_shown_at_s: float | None = None
@@ -72,7 +97,7 @@ class FocusSession:
 
         record: with the server and the fence from now on. policy: name of the rules from now on.
         """
-        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id, log=log)
+        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id, record.display_name, log)
         now, now_utc = time.monotonic(), datetime.now(UTC)
 
         def moment(at: datetime) -> float:
@@ -80,7 +105,7 @@ class FocusSession:
 
         resumption = record.resumption
         session.id, session.fence, session._life = record.focus_session_id, record.fence, SessionLife.parked()
-        session._started_at, session._began = record.started_at, moment(record.started_at)
+        session.started_at, session._began = record.started_at, moment(record.started_at)
         session._tracker = FocusTracker.going_on(
             POLICIES[policy],
             totals=record.totals,
@@ -245,6 +270,15 @@ class FocusSession:
         with self._lock:
             return self._tracker.snapshot()
 
+    def history(self) -> History:
+        with self._lock:
+            snapshot, spans, calibration = self._tracker.snapshot(), self._tracker.spans(), self._tracker.calibration
+        settled_s = spans[-1].end_s if spans else 0.0
+        if snapshot.media_time_s > settled_s:
+            spans += (Span(settled_s, snapshot.media_time_s, snapshot.state, snapshot.reason),)
+        quality = calibration.quality.value if calibration is not None else None
+        return History(snapshot, spans, quality, datetime.now(UTC), self.clock.now(time.monotonic()))
+
     def save(self) -> None:
         """Have it stored as it is now, once there is something to tell: who only tries a connection leaves no row."""
         if self._begun and not self._superseded:
@@ -257,7 +291,7 @@ class FocusSession:
             return FocusRecord(
                 focus_session_id=self.id,
                 learner=self.learner,
-                started_at=self._started_at,
+                started_at=self.started_at,
                 recorded_at=datetime.now(UTC),
                 session_type=self.session_type,
                 totals=self._tracker.snapshot().totals,
@@ -272,6 +306,7 @@ class FocusSession:
                 server_id=self._server_id,
                 fence=self.fence,
                 resumption=self._resumption(),
+                display_name=self.display_name,
             )
 
     def _resumption(self) -> Resumption:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from aiortc import RTCDataChannel
 
@@ -14,8 +14,10 @@ from rtc_server.channel.messages import (
     ClientMessage,
     Draining,
     FrameRateRequest,
+    Metrics,
     MultipleFaces,
     Pause,
+    RecentSpan,
     Resume,
     Stop,
     TrackingStarted,
@@ -28,6 +30,15 @@ from rtc_server.record import EndReason
 
 GREETING_WAIT_S = 0.25
 """From a client's first channel to the greeting on it: time to open `control` too."""
+RECENT_S = 600.0
+"""How far back the page's strip goes."""
+MOST_RECENT_SPANS = 100
+"""About 8 kB of one message."""
+
+
+class _SoFar(TypedDict, total=False):
+    metrics: Metrics
+    spans: list[RecentSpan]
 
 
 class ConversationEvents(Protocol):
@@ -116,8 +127,22 @@ class Conversation:
                 continued=self._continued,
                 policy=self._session.policy,
                 timestamp=datetime.now(UTC),
+                **(self._so_far() if self._continued else {}),
             )
         )
+
+    def _so_far(self) -> _SoFar:
+        """A page that is new, or has missed something, goes on where the learner was."""
+        history = self._session.history()
+        snapshot = history.snapshot
+        recent = [span for span in history.spans if span.end_s > snapshot.media_time_s - RECENT_S]
+        return {
+            "metrics": metrics_of(snapshot.totals, snapshot.state),
+            "spans": [
+                RecentSpan(round(span.start_s, 3), round(span.end_s, 3), span.state, span.reason)
+                for span in recent[-MOST_RECENT_SPANS:]
+            ],
+        }
 
     def _heard(self, message: ClientMessage) -> None:
         if self._events.ending:

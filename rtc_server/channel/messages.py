@@ -49,12 +49,26 @@ class Direction:
     roll_deg: float = 0.0
 
 
+@dataclass(slots=True)
+class RecentSpan:
+    """Seconds of media time."""
+
+    start_s: float
+    end_s: float
+    state: FocusState
+    reason: Reason
+
+
 class TrackingStarted(Message):
     type: Literal["tracking_started"] = "tracking_started"
     focus_session_id: str
     continued: bool
     """True where an earlier peer's FocusSession goes on."""
     policy: str
+    metrics: Metrics | None = None
+    """Where it goes on: its totals so far."""
+    spans: list[RecentSpan] = []
+    """Where it goes on: its last ten minutes, in order."""
     timestamp: datetime
 
 

@@ -4,7 +4,7 @@ import argparse
 
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES, READING
-from rtc_server.learner import Learner
+from rtc_server.learner import MAX_NAME, Learner
 from rtc_server.settings import Settings
 
 HELP = "print a token signed with RTC_TOKEN_SECRET"
@@ -23,6 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--role", choices=["learner", "teacher"], default="learner", help="role of the token's owner (learner)"
     )
+    parser.add_argument(
+        "--modules",
+        type=_identifier,
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="more modules whose sessions may be read",
+    )
+    parser.add_argument("--name", type=_name, help="what the learner is called on a teacher's page")
     parser.add_argument(
         "--ttl", type=_lifetime, default=3600, metavar="SECONDS", help="seconds until it expires (3600)"
     )
@@ -43,6 +52,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         issuer=settings.token_issuer,
         policy=arguments.policy,
         role=arguments.role,
+        modules=arguments.modules,
+        name=arguments.name,
         ttl_s=arguments.ttl,
     )
     print(token)
@@ -51,6 +62,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _identifier(text: str) -> int:
     return _whole_number(text, 1, 2**31 - 1)
+
+
+def _name(text: str) -> str:
+    if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_NAME} printable characters")
+    return text
 
 
 def _lifetime(text: str) -> int:

@@ -1,6 +1,7 @@
 """HTTP: the application with its endpoints, and the socket it listens on."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -11,6 +12,7 @@ from rtc_server.composition.background import end
 from rtc_server.composition.rows import Store
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
+from rtc_server.learner import Learner
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.resources import folder
 from rtc_server.settings import Settings
@@ -18,7 +20,15 @@ from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.access.request_rate import RequestRate, stranger_rate_middleware
-from rtc_server.web.demo import DemoEndpoint
+from rtc_server.web.api.class_feed import ClassFeed
+from rtc_server.web.api.exports import ExportsEndpoint
+from rtc_server.web.api.learners import LearnersEndpoint
+from rtc_server.web.api.live_class import ClassEndpoint
+from rtc_server.web.api.routes import api_routes
+from rtc_server.web.api.session import SessionEndpoint
+from rtc_server.web.api.sessions import SessionsEndpoint
+from rtc_server.web.api.sums import SumsEndpoint
+from rtc_server.web.demo import DemoEndpoint, Role
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
 from rtc_server.web.health import health_routes
 from rtc_server.web.ice_servers import IceServers, IceServersEndpoint
@@ -33,6 +43,7 @@ from rtc_server.web.server.response_headers import response_headers_middleware
 from rtc_server.web.server.tls import Certificate
 from rtc_server.web.server.unread_bodies import unread_body_middleware
 from rtc_server.web.signalling import Signalling
+from rtc_server.web.stored_sessions import StoredSessionReading
 from rtc_server.web.whip import WhipEndpoint
 
 
@@ -48,6 +59,8 @@ def make_application(
 ) -> web.Application:
     addresses = ClientAddresses(settings.trusted_proxies)
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
+    reading = StoredSessionReading(read_access, store.reader, store.writer, min_group=settings.min_group)
+    feed = ClassFeed(registry.live_class, min_group=settings.min_group)
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -64,11 +77,13 @@ def make_application(
             *WhipEndpoint(signalling, registry, ice_servers).routes(),
             *OfferEndpoint(signalling).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
-            *FocusSessionsEndpoint(read_access, store.reader, store.writer).routes(),
+            *FocusSessionsEndpoint(reading).routes(),
+            *_api_routes(settings, store, registry, read_access, reading, feed),
             *health_routes(lambda: store.writer.spool_fails, partial(not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
     )
+    application.on_shutdown.append(lambda _: feed.close())
     if demo:
         application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
@@ -83,6 +98,24 @@ def make_signalling(settings: Settings, registry: PeerRegistry, tokens: TokenVer
         address_rate=RequestRate.of_addresses(settings.offers_per_minute),
         max_body_bytes=settings.max_offer_bytes,
         body_timeout=settings.body_timeout,
+    )
+
+
+def _api_routes(
+    settings: Settings,
+    store: Store,
+    registry: PeerRegistry,
+    reads: ReadAccess,
+    reading: StoredSessionReading,
+    feed: ClassFeed,
+) -> list[web.RouteDef]:
+    return api_routes(
+        SessionsEndpoint(reads, store.reads, min_group=settings.min_group),
+        SessionEndpoint(reading),
+        SumsEndpoint(reads, store.reads, min_group=settings.min_group),
+        ExportsEndpoint(reads, store.reads, min_group=settings.min_group),
+        ClassEndpoint(reads, feed),
+        LearnersEndpoint(reads, registry, store.writer, store.erasure, learners_may_erase=settings.learners_may_erase),
     )
 
 
@@ -143,13 +176,11 @@ def make_token_verifier(settings: Settings) -> TokenVerifier:
     )
 
 
-def _demo_mint(settings: Settings) -> "partial[str]":
+def _demo_mint(settings: Settings) -> Callable[[Learner, Role], str]:
     assert settings.token_secret is not None
-    return partial(
-        mint_token,
-        settings.token_secret.get_secret_value(),
-        audience=settings.token_audience,
-        issuer=settings.token_issuer,
+    secret = settings.token_secret.get_secret_value()
+    return lambda learner, role: mint_token(
+        secret, learner, audience=settings.token_audience, issuer=settings.token_issuer, role=role
     )
 
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from rtc_server.composition.background import end
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store.erasure import LearnerErasure
 from rtc_server.store.leases import Leases
+from rtc_server.store.platform.catalogue import keep_catalogue
 from rtc_server.store.reader import FocusReader
+from rtc_server.store.reads.reads import Reads
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.transactions import OwnershipTransactions, Transactions
@@ -22,6 +25,8 @@ DATABASE_SHARE = 0.5
 class Store:
     writer: FocusWriter
     reader: FocusReader
+    reads: Reads
+    erasure: LearnerErasure
     leases: Leases
 
 
@@ -39,9 +44,11 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     await writer.start()
     owned.push_async_callback(writer.close, settings.drain_timeout * DATABASE_SHARE)
     await leases.start()
+    owned.push_async_callback(end, asyncio.create_task(keep_catalogue(engine), name="catalogue"))
     if settings.retention_days is not None:
         expiring = keep_expiring(
             engine, settings.spool, settings.retention_days, with_platform_rows=settings.retention_platform_rows
         )
         owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
-    return Store(writer, FocusReader(reads), leases)
+    erasure = LearnerErasure(engine, settings.spool, with_platform_rows=settings.retention_platform_rows)
+    return Store(writer, FocusReader(reads), Reads(reads), erasure, leases)

@@ -5,7 +5,7 @@ The only place that knows which peers live here. What may happen to a FocusSessi
 
 import asyncio
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -15,6 +15,7 @@ from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.errors import OfferUnacceptable, PeerUnknown, ServerFull
 from rtc_server.learner import Grant, Learner
 from rtc_server.peer.admission import RETRY_AFTER_S, Occupant, Room
+from rtc_server.peer.live_class import LiveClass
 from rtc_server.peer.parked_sessions import ParkedSessions
 from rtc_server.peer.peer import Peer, PeerServices
 from rtc_server.record import EndReason, FocusRecord
@@ -77,7 +78,8 @@ class PeerRegistry:
         self._live: dict[Learner, Peer] = {}
         """The newest of each learner."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._parked = ParkedSessions(resume_window_s)
+        self.live_class = LiveClass(self._present)
+        self._parked = ParkedSessions(resume_window_s, self.live_class.left)
         self._occupants: dict[str, Occupant] = {}
         """By peer id: those who are here, and those whose offer is being answered."""
         self._caught_up: dict[Learner, float] = {}
@@ -168,6 +170,16 @@ class PeerRegistry:
         except KeyError:
             raise PeerUnknown("There is no such peer, or it has ended.") from None
 
+    def end_user(self, user_id: int) -> list[str]:
+        """A learner stops everything, here, to be erased. Returns the ids of the FocusSessions that this has ended."""
+        theirs = [peer for peer in self._peers.values() if peer.grant.learner.user_id == user_id and not peer.ending]
+        for peer in theirs:
+            peer.end(EndReason.STOPPED)
+        going = [peer.session.id for peer in theirs]
+        ended = going + self._parked.end_of_user(user_id)
+        self.live_class.forget(user_id, going)
+        return ended
+
     async def close(self) -> None:
         """Ends all peers and FocusSessions; returns once nothing of them is left."""
         self._closed = True
@@ -177,6 +189,14 @@ class PeerRegistry:
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._parked.end_all(EndReason.SHUTDOWN)
+
+    def _present(self) -> Iterator[tuple[FocusSession, bool]]:
+        """The sessions that last and have been seen, each with whether its learner is connected."""
+        for peer in self._live.values():
+            if peer.session.seen and peer.session.end_reason is None:
+                yield peer.session, not peer.session.parked
+        for session in self._parked:
+            yield session, False
 
     # -- coming
 
@@ -246,6 +266,7 @@ class PeerRegistry:
                 self._services.recorder,
                 consent_at,
                 server_id,
+                grant.display_name,
                 log=self._services.counts.sessions,
             )
             now = asyncio.get_running_loop().time()
@@ -296,6 +317,8 @@ class PeerRegistry:
             del self._live[peer.grant.learner]
             if peer.session.parked:
                 self._parked.park(peer.session)
+        if peer.session.end_reason is not None:
+            self.live_class.left(peer.session)
 
     def _remember_clock(self, peer: Peer) -> None:
         """A learner who begins one FocusSession after the other is not ahead of real time by each of them."""

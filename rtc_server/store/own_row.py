@@ -101,5 +101,6 @@ def _columns(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "merged_spans": record.merged_spans,
         "server_id": record.server_id,
         "fence": record.fence,
+        "display_name": record.display_name,
         "resumption": _RESUMPTION.dump_json(record.resumption).decode() if record.resumption is not None else None,
     }

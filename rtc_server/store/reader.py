@@ -1,14 +1,11 @@
 """Reads stored sessions."""
 
-import asyncio
-
-import sqlalchemy.exc
 from sqlalchemy import String, select, type_coerce
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rtc_server.errors import StoreUnavailable
 from rtc_server.store.own_row import record_of
+from rtc_server.store.reads.reads import reading
 from rtc_server.store.schema import as_utc, focus_sessions, platform_rows
 from rtc_server.store.spans import stored_multiple_faces, stored_spans
 from rtc_server.store.stored_session import PlatformRow, StoredSession
@@ -28,19 +25,14 @@ class FocusReader:
         Raises StoreUnavailable.
         """
         one_more = None if max_spans is None else max_spans + 1
-        try:
-            async with asyncio.timeout(self._deadline_s), self._engine.begin() as connection:
-                query = select(focus_sessions).where(focus_sessions.c.focus_session_id == focus_session_id)
-                session = (await connection.execute(query)).one_or_none()
-                if session is None:
-                    return None
-                spans = await stored_spans(connection, focus_session_id, after=spans_after, limit=one_more)
-                multiple_faces = await stored_multiple_faces(connection, focus_session_id)
-                row = await _platform_row(connection, session)
-        except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(
-                "The database does not answer. What was measured is kept and stored later."
-            ) from error
+        async with reading(self._engine, self._deadline_s) as connection:
+            query = select(focus_sessions).where(focus_sessions.c.focus_session_id == focus_session_id)
+            session = (await connection.execute(query)).one_or_none()
+            if session is None:
+                return None
+            spans = await stored_spans(connection, focus_session_id, after=spans_after, limit=one_more)
+            multiple_faces = await stored_multiple_faces(connection, focus_session_id)
+            row = await _platform_row(connection, session)
         more = max_spans is not None and len(spans) > max_spans
         record = record_of(session, spans[:max_spans], multiple_faces)
         return StoredSession(record, session.ended_at, row, spans_go_on=more)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.store.platform.catalogue import note_rows
 from rtc_server.store.platform.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
 from rtc_server.store.platform.row_choice import lock_days
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days, platform_rows
@@ -144,6 +145,7 @@ async def _remove(
             if with_platform_rows:
                 removed += Removed(platform_rows=await give_back_rows(connection, left))
             await forget_days(connection, left if with_platform_rows else left - kept_up)
+            await note_rows(connection, left)
 
 
 async def _remove_sessions(connection: AsyncConnection, focus_session_ids: Sequence[str]) -> Removed:

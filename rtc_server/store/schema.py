@@ -34,6 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from rtc_server.focus.state import FocusState
+from rtc_server.learner import MAX_NAME
 
 MYSQL = ("mysql", "mariadb")
 SESSION_TYPES = ("viewing", "pause", "resume")
@@ -160,16 +161,31 @@ focus_sessions = Table(
     Column("server_id", CHAR(36)),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("resumption", Text),
+    Column("display_name", String(MAX_NAME)),
     Index("rtc_focus_sessions_user", "user_id"),
+    Index("rtc_focus_sessions_module", "module_id", "started_at"),
+    Index("rtc_focus_sessions_section", "module_id", "section_id", "started_at"),
+    Index(
+        "rtc_focus_sessions_sums",
+        "module_id",
+        "user_id",
+        "started_at",
+        "section_id",
+        "focused_s",
+        "unfocused_s",
+        "unknown_s",
+    ),
     Index("rtc_focus_sessions_open", "ended_at", "recorded_at"),
     Index("rtc_focus_sessions_recorded", "recorded_at"),
-    Index("rtc_focus_sessions_platform_row", "platform_row_id"),
+    Index("rtc_focus_sessions_row_owner", "platform_row_id", "user_id", "module_id"),
     **_TABLE_OPTIONS,
 )
 """`platform_row_id` is the id of the platform's row that includes the session's time.
 
 `server_id` is the server that measures it, and `fence` how often that has changed: a server that still has an older
 number writes nothing. `resumption` is what the next server needs to go on, as JSON.
+
+Sums are made from the index `rtc_focus_sessions_sums` alone: it holds all that they need.
 """
 
 servers = Table(
@@ -198,6 +214,7 @@ platform_days = Table(
     Column("removed_unfocused_s", Double, nullable=False, server_default="0"),
     Column("removed_unknown_s", Double, nullable=False, server_default="0"),
     Index("rtc_platform_days_row", "platform_row_id"),
+    Index("rtc_platform_days_adopted", "module_id", "adopted"),
     **_TABLE_OPTIONS,
 )
 """One row for each platform row of a day. A transaction that writes the day locks it first.
@@ -205,6 +222,25 @@ platform_days = Table(
 `section_id` is the platform row's, or 0 if it has none. `adopted_…` is what the row held before we added to it.
 `removed_…` is the time of our sessions in it that were removed later.
 """
+
+platform_only = Table(
+    "rtc_platform_only",
+    own_metadata,
+    Column("platform_row_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("module_id", BigInteger, nullable=False),
+    Index("rtc_platform_only_module", "module_id"),
+    **_TABLE_OPTIONS,
+)
+"""Rows of the platform's table that held no session of ours when they were looked at: see `platform/catalogue.py`."""
+
+platform_seen = Table(
+    "rtc_platform_seen",
+    own_metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("row_id", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""One row: the id up to which the platform's rows were looked at."""
 
 focus_spans = Table(
     "rtc_focus_spans",

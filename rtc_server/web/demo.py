@@ -7,6 +7,7 @@ header, and by the Host header, which shows DNS rebinding.
 import itertools
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -18,19 +19,23 @@ from rtc_server.web.server.requests import read_text
 
 MAX_BODY_BYTES = 1024
 BODY_TIMEOUT_S = 5.0
+TEACHER = 2**31 - 1
+"""Nothing is stored of the demo's teacher: no learner gets this number."""
+Role = Literal["learner", "teacher"]
 
 
 class _TokenRequest(BaseModel):
-    """The learner and module of the token. Without a user id it is for a new learner."""
+    """The learner and module of the token. Without a user id it is for a new learner, or for the teacher."""
 
+    role: Role = "learner"
     user_id: Identifier | None = None
     module_id: Identifier = 1
     section_id: SectionIdentifier | None = None
 
 
 class DemoEndpoint:
-    def __init__(self, mint: Callable[[Learner], str]) -> None:
-        """mint: signs a token for a learner."""
+    def __init__(self, mint: Callable[[Learner, Role], str]) -> None:
+        """mint: signs a token for a learner, or for a teacher of the module."""
         self._mint = mint
         self._new_users = itertools.count(1)
 
@@ -40,11 +45,11 @@ class DemoEndpoint:
     async def _create(self, request: web.Request) -> web.Response:
         _refuse_other_pages(request)
         asked = await _token_request(request) if request.can_read_body else _TokenRequest()
-        user_id = asked.user_id or next(self._new_users)
+        user_id = asked.user_id or (TEACHER if asked.role == "teacher" else next(self._new_users))
         learner = Learner(user_id, asked.module_id, asked.section_id or None)
         return web.json_response(
             {
-                "token": self._mint(learner),
+                "token": self._mint(learner, asked.role),
                 "user_id": learner.user_id,
                 "module_id": learner.module_id,
                 "section_id": learner.section_id,
@@ -86,4 +91,6 @@ async def _token_request(request: web.Request) -> _TokenRequest:
     try:
         return _TokenRequest.model_validate_json(body)
     except ValidationError:
-        raise MalformedRequest('Send {"user_id": …, "module_id": …, "section_id": …} or nothing.') from None
+        raise MalformedRequest(
+            'Send {"role": "learner" or "teacher", "user_id": …, "module_id": …, "section_id": …} or nothing.'
+        ) from None

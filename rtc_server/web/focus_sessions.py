@@ -1,94 +1,47 @@
-"""GET /focus-sessions/{id}: the stored data of a FocusSession, for its learner and the module's teachers."""
+"""GET /focus-sessions/{id}: the stored data of a FocusSession, as scripts of platforms have read it from the start.
 
-import asyncio
-from contextlib import suppress
+`/api/v1/sessions/{id}` says the same in the API's form.
+"""
+
 from dataclasses import asdict
 from datetime import datetime
-from typing import Protocol
-from uuid import UUID
 
 from aiohttp import web
 
-from rtc_server.errors import FocusSessionUnknown, MalformedRequest, NotAllowed, StoreUnavailable
-from rtc_server.learner import Grant, Learner
+from rtc_server.errors import MalformedRequest
 from rtc_server.store.stored_session import PlatformRow, StoredSession
-from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.server.requests import answer_options
+from rtc_server.web.stored_sessions import StoredSessionReading
 
 _LONGEST_NUMBER = 9
 """Most digits of a span's number: more than a session can have, and small enough for the column."""
-SAVED_WITHIN_S = 2.0
-"""A save takes milliseconds. What takes longer is answered as it was before."""
-SPANS_IN_ONE_ANSWER = 500
-"""Spans in one answer. Reading and writing these takes a few ms of the event loop. Few sessions have more."""
-
-
-class StoredSessions(Protocol):
-    async def stored_session(self, focus_session_id: str, *, spans_after: int, max_spans: int) -> StoredSession | None:
-        """None if there is no such FocusSession. Raises StoreUnavailable."""
-        ...
-
-
-class Saves(Protocol):
-    async def settle(self, focus_session_id: str) -> None:
-        """Returns once the newest record of that session is stored. Raises StoreUnavailable."""
-        ...
 
 
 class FocusSessionsEndpoint:
-    def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions, saves: Saves) -> None:
-        self._reads = reads
-        self._stored_sessions = stored_sessions
-        self._saves = saves
+    def __init__(self, reading: StoredSessionReading) -> None:
+        self._reading = reading
 
     def routes(self) -> list[web.RouteDef]:
         path = "/focus-sessions/{focus_session_id}"
         return [web.get(path, self._read), web.options(path, answer_options("GET", "HEAD"))]
 
     async def _read(self, request: web.Request) -> web.Response:
-        async with self._reads.admitted(request) as grant:
-            focus_session_id = _identifier(request.match_info["focus_session_id"])
-            after = _spans_after(request.query.get("spans_after"))
-            # Who has just stopped asks at once. What cannot be saved now is answered as it was before.
-            with suppress(StoreUnavailable, TimeoutError):
-                async with asyncio.timeout(SAVED_WITHIN_S):
-                    await self._saves.settle(focus_session_id)
-            stored = await self._stored_sessions.stored_session(
-                focus_session_id, spans_after=after, max_spans=SPANS_IN_ONE_ANSWER
-            )
-        if stored is None:
-            raise FocusSessionUnknown("There is no such focus session.")
-        if not _may_read(grant, stored.record.learner):
-            raise NotAllowed("This focus session belongs to another learner.")
+        stored = await self._reading.read(request, _spans_after)
         answer = _described(stored)
         answer["next"] = None
         if stored.spans_go_on:
             # Relative, because a proxy may have changed the address.
-            answer["next"] = f"?spans_after={after + len(stored.record.spans)}"
+            answer["next"] = f"?spans_after={_spans_after(request) + len(stored.record.spans)}"
         return web.json_response(answer)
 
 
-def _identifier(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise FocusSessionUnknown("There is no such focus session.") from None
-
-
-def _spans_after(text: str | None) -> int:
-    """Number of the span after which the answer begins; the first span is 0."""
+def _spans_after(request: web.Request) -> int:
+    text = request.query.get("spans_after")
     if text is None:
         return -1
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
         raise MalformedRequest("`spans_after` must be the number of a span. Use the address in `next` without changes.")
     return int(text)
-
-
-def _may_read(grant: Grant, learner: Learner) -> bool:
-    """A learner may read their own sessions; a teacher may read all sessions of the module."""
-    if grant.role == "teacher":
-        return grant.learner.module_id == learner.module_id
-    return grant.learner == learner
 
 
 def _described(stored: StoredSession) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -47,7 +48,7 @@ PERMISSIONS_POLICY = "camera=(self), microphone=(), geolocation=(), display-capt
 
 _IMPORT = re.compile(rb"""((?:\bfrom|^import) ")(\.\.?/[\w./-]+\.js)(?=";)""", re.MULTILINE)
 """A static import of a module, as the formatter writes it."""
-_REFERENCE = re.compile(rb"""(\b(?:src|href)=")(static/[\w./-]+)(?=")""")
+_REFERENCE = re.compile(rb"""(\b(?:src|href)=")((?:\.\./)*static/[\w./-]+)(?=")""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,14 @@ class _File:
 
 
 def page_routes(folder: Path) -> list[web.RouteDef]:
-    """GET / is `index.html`, and GET /NAME is `NAME.html` in the folder.
+    """GET / is `index.html`, GET /NAME is `NAME.html` in the folder, and GET /NAME/PAGE/… is `NAME/PAGE.html`, whose
+    script reads the rest of the address.
 
     Files are read once, at start, so no path in a request reaches the file system. The addresses in pages and modules
     get the folder's version, `?v=…`. Browsers cache these addresses for a year, and ask for all others each time.
     """
     files, version = _read(folder)
-    pages = {"/" if name == "index.html" else f"/{name.removesuffix('.html')}": file
-             for name, file in files.items() if "/" not in name and name.endswith(".html")}  # fmt: skip
-
-    async def page(request: web.Request) -> web.Response:
-        response = _answer(request, pages[request.path], NOT_CACHED)
-        response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
-        return response
+    pages = [web.get(_address(name), _page(file)) for name, file in files.items() if name.endswith(".html")]
 
     async def static(request: web.Request) -> web.Response:
         file = files.get(request.match_info["name"])
@@ -81,7 +77,23 @@ def page_routes(folder: Path) -> list[web.RouteDef]:
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
-    return [*(web.get(address, page) for address in pages), web.get("/static/{name:.+}", static)]
+    return [*pages, web.get("/static/{name:.+}", static)]
+
+
+def _address(name: str) -> str:
+    if name == "index.html":
+        return "/"
+    address = "/" + name.removesuffix(".html")
+    return address + "/{of}" if "/" in name else address
+
+
+def _page(file: _File) -> Handler:
+    async def page(request: web.Request) -> web.Response:
+        response = _answer(request, file, NOT_CACHED)
+        response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
+        return response
+
+    return page
 
 
 def _read(folder: Path) -> tuple[dict[str, _File], str]:

@@ -25,12 +25,15 @@ const GIVE_UP_AFTER_MS = 10 * 60_000;
  *
  * Events, each a CustomEvent:
  * - `statechange` – detail is the new {@link FocusClient#state}.
- * - `started` – `tracking_started`; `continued` says whether the totals go on after a reconnection.
+ * - `started` – `tracking_started`; `continued` says whether the totals go on after a reconnection. Then `metrics` and
+ *   `spans`, if the server sends them, are those so far.
  * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
  *   arrival, or null) and `round_trip_is_estimate` (network and server time added up, where the
  *   browser cannot time frames).
  * - `silence` – no update has come for two seconds; detail is the Date of the last one, or null. The next `update`
- *   ends it. Not said while paused: then none is expected.
+ *   ends it. Not said while paused: then none is expected. A server that is gone, or has forgotten the connection, is
+ *   then connected to anew.
+ * - `draining` – the server is about to stop. The run goes on at the next one, or once this one is back.
  * - `calibration` – a {@link CalibrationResult}, which `calibrate` resolves to as well.
  * - `calibrationdrift` – the learner or the camera has moved since; a new calibration would do better.
  * - `multiplefaces` – `multiple_faces`: `present` says whether a second person has come into the picture or has gone.
@@ -56,6 +59,8 @@ export class FocusClient extends EventTarget {
   #stopping = false;
   #connectedAt = 0;
   #silenceTimer = 0;
+  /** Ends the question whether a silent server is still there. */
+  #silence = new AbortController();
   /** @type {Date | null} */
   #lastUpdateAt = null;
   #failures = 0;
@@ -70,7 +75,7 @@ export class FocusClient extends EventTarget {
   /**
    * @param {object} options
    * @param {string | (() => string | Promise<string>)} options.token a JWT, or a function that fetches one, which
-   *   is called for each connection, and again when the server says 401.
+   *   is called at the start, each time the connection is lost, and when the server says 401.
    * @param {string | URL} [options.server] by default the server that this script came from
    * @param {Date | string} [options.consentAt] when the learner agreed; stored with the run
    * @param {RTCConfiguration} [options.configuration] such as `{ iceTransportPolicy: "relay" }`
@@ -99,6 +104,7 @@ export class FocusClient extends EventTarget {
   async start() {
     if (this.state !== "idle") throw new Error(`A client that is ${this.state} cannot start.`);
     this.#enter("connecting");
+    this.#server.forgetToken();
     try {
       await Promise.all([this.openCamera(), this.#roundTrip.start()]);
       const started = await this.#connect();
@@ -186,7 +192,6 @@ export class FocusClient extends EventTarget {
     const { signal } = this.#life;
     const { stream } = this.#camera;
     if (!stream) throw new FocusError("CAMERA_ERROR", "The camera was turned off.");
-    this.#server.forgetToken();
     const iceServers = await this.#server.iceServers(signal);
     const peer = new FocusPeer({
       server: this.#server,
@@ -221,7 +226,7 @@ export class FocusClient extends EventTarget {
         if (reason === "expired") {
           throw new FocusError("EXPIRED", "This session has reached its maximum length. Start again to go on.");
         }
-        clearTimeout(this.#silenceTimer);
+        this.#expectNothing();
         this.#enter("reconnecting");
         await this.#reconnect();
       }
@@ -239,6 +244,8 @@ export class FocusClient extends EventTarget {
     const lostAt = performance.now();
     if (lostAt - this.#connectedAt > GOOD_CONNECTION_MS) this.#failures = 0;
     let askedToWaitMs = 0;
+    // Once: while the server is away, the platform must not be asked for a token every second by a whole school.
+    this.#server.forgetToken();
     for (;;) {
       await worthTrying(Math.max(askedToWaitMs, retryDelay(this.#failures++)), signal);
       await this.#camera.whenUsable(signal);
@@ -261,6 +268,7 @@ export class FocusClient extends EventTarget {
       this.#expectUpdate();
       this.#tell("update", { ...message, ...this.#roundTrip.of(message, this.#peer) });
     }
+    if (message.type === "draining") this.#tell("draining", message);
     if (message.type === "tracking_stopped") this.#tell("stopped", message);
     if (message.type === "calibration_result") this.#tell("calibration", message);
     if (message.type === "calibration_drift") this.#tell("calibrationdrift", message);
@@ -275,6 +283,8 @@ export class FocusClient extends EventTarget {
     const { signal } = this.#life;
     this.#camera.addEventListener("lost", () => this.#tell("error", cameraLost()), { signal });
     this.#camera.addEventListener("back", () => this.#showCurrentTrack(), { signal });
+    // Also where the browser might keep the page for its Back button (`persisted`): nobody expects that a page which
+    // they have left still holds the camera. Browsers keep no page with a live connection anyway.
     globalThis.addEventListener("pagehide", () => void this.#finish(), { signal });
   }
 
@@ -297,9 +307,18 @@ export class FocusClient extends EventTarget {
   }
 
   #expectUpdate() {
-    clearTimeout(this.#silenceTimer);
+    this.#expectNothing();
     if (this.state !== "live" || this.paused) return;
-    this.#silenceTimer = setTimeout(() => this.#tell("silence", this.#lastUpdateAt), SILENCE_MS);
+    this.#silenceTimer = setTimeout(() => {
+      this.#tell("silence", this.#lastUpdateAt);
+      this.#silence = new AbortController();
+      void this.#livePeer.endIfForgotten(AbortSignal.any([this.#silence.signal, this.#life.signal]));
+    }, SILENCE_MS);
+  }
+
+  #expectNothing() {
+    clearTimeout(this.#silenceTimer);
+    this.#silence.abort();
   }
 
   /** Ends everything, once. In a page that is being closed only what comes before the first await is run. */
@@ -307,7 +326,7 @@ export class FocusClient extends EventTarget {
     if (this.state === "stopped") return;
     this.#stopping = true;
     this.#life.abort(new FocusError("CONNECTION_ERROR", "The run has been stopped."));
-    clearTimeout(this.#silenceTimer);
+    this.#expectNothing();
     this.#camera.close();
     this.#roundTrip.close();
     const closed = this.#peer?.close();

@@ -116,6 +116,15 @@ export class FocusPeer {
     };
   }
 
+  /**
+   * Ends it here where the server is gone, or has forgotten it. ICE would find that out after ten seconds, if at all.
+   * @param {AbortSignal} signal ends the question
+   */
+  async endIfForgotten(signal) {
+    const resource = this.#resource;
+    if (resource && !(await this.#server.has(resource, signal)) && !signal.aborted) this.abandon();
+  }
+
   /** Ends it here and at the server. All is done before the first await: after that a closing page runs nothing. */
   async close() {
     const resource = this.#resource;

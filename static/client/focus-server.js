@@ -1,5 +1,8 @@
 import { FocusError } from "./focus-error.js";
 
+/** A server answers this in milliseconds. One that is gone, with its whole computer, never refuses it. */
+const ANSWER_WITHIN_MS = 5_000;
+
 /**
  * All HTTP requests to the server. Signalling is WHIP (RFC 9725).
  *
@@ -24,10 +27,17 @@ export class FocusServer {
    * Credentials for relays live for minutes: ask for each connection anew.
    * @param {AbortSignal} signal
    * @returns {Promise<RTCIceServer[]>}
+   * @throws {FocusError} also where no answer comes within five seconds
    */
   async iceServers(signal) {
-    const response = await this.#fetch("ice-servers", { signal });
-    return (await response.json()).iceServers ?? [];
+    const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    try {
+      const response = await this.#fetch("ice-servers", { signal: AbortSignal.any([signal, timeout]) });
+      return (await response.json()).iceServers ?? [];
+    } catch (error) {
+      if (timeout.aborted && !signal.aborted) throw FocusError.connection("The server did not answer in time.", error);
+      throw error;
+    }
   }
 
   /**
@@ -47,6 +57,27 @@ export class FocusServer {
     });
     const resource = new URL(response.headers.get("Location") ?? "", path);
     return { answer: await response.text(), resource };
+  }
+
+  /**
+   * Whether the server is there and still has this connection. WHIP's own way to ask: a PATCH that brings nothing.
+   * @param {URL} resource
+   * @param {AbortSignal} signal
+   * @returns {Promise<boolean>} false also where no answer comes within five seconds
+   */
+  async has(resource, signal) {
+    try {
+      await this.#fetch(resource, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" },
+        body: "a=end-of-candidates\r\n",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+      });
+      return true;
+    } catch (error) {
+      // What it refuses for another reason, such as an expired token, says that it is there.
+      return error instanceof FocusError && !error.retryable && error.code !== "peer_unknown";
+    }
   }
 
   /**

@@ -27,6 +27,7 @@
  * @property {Direction | null} head_pose
  * @property {Direction | null} gaze
  * @property {number | null} eye_openness
+ * @property {FocusState | null} changing_to what a change under way would lead to
  * @property {number} face_count
  * @property {number} media_time_s
  * @property {number} rtp_timestamp
@@ -35,7 +36,15 @@
  * @typedef {{round_trip_ms: number | null, round_trip_is_estimate: boolean}} Timing
  * @typedef {TrackingUpdate & Timing} TimedUpdate
  *
- * @typedef {{type: "tracking_started", focus_session_id: string, continued: boolean, policy: string}} TrackingStarted
+ * @typedef {object} TrackingStarted
+ * @property {"tracking_started"} type
+ * @property {string} focus_session_id
+ * @property {boolean} continued
+ * @property {string} policy
+ * @property {Metrics | null} [metrics] where it is continued: the totals so far
+ * @property {{start_s: number, end_s: number, state: FocusState}[]} [spans] where it is continued: the last ten minutes,
+ *   in seconds of media time
+ *
  * @typedef {{type: "draining"}} Draining the server is about to stop
  * @typedef {{type: "tracking_stopped", focus_session_id: string, reason: string, metrics: Metrics}} TrackingStopped
  * @typedef {{type: "calibration_result"} & import("./calibration.js").CalibrationResult} CalibrationAnswer
@@ -43,8 +52,8 @@
  * @typedef {{type: "multiple_faces", present: boolean, media_time_s: number}} MultipleFaces
  * @typedef {{type: "frame_rate", max_fps: number}} FrameRateRequest
  * @typedef {{type: "error", code: string, message: string}} ErrorMessage
- * @typedef {TrackingUpdate | TrackingStarted | Draining | TrackingStopped | CalibrationAnswer | CalibrationDrift | MultipleFaces
- *   | FrameRateRequest | ErrorMessage} ServerMessage
+ * @typedef {TrackingUpdate | TrackingStarted | TrackingStopped | CalibrationAnswer | CalibrationDrift | MultipleFaces
+ *   | FrameRateRequest | Draining | ErrorMessage} ServerMessage
  *
  * @typedef {object} StoredSession what `GET /focus-sessions/{id}` answers
  * @property {string | null} ended_at

@@ -1,13 +1,17 @@
-const FIRST_RETRY_MS = 500;
+/** A server that restarts is away for seconds. So long it is asked often: who waits is back within a second of it. */
+const SHORT_RETRY_MS = 800;
+const SHORT_RETRIES = 60;
 const LONGEST_RETRY_MS = 15_000;
 
 /**
- * Exponential, with jitter: when a server restarts, not all of a school connect in the same second.
+ * Short for about half a minute, then longer and longer. With jitter: when a server returns, not all of a school
+ * connect at the same moment.
  * @param {number} failures so far
  * @returns {number} milliseconds
  */
 export function retryDelay(failures) {
-  return Math.min(FIRST_RETRY_MS * 2 ** failures, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
+  const doublings = Math.max(0, failures - SHORT_RETRIES);
+  return Math.min(SHORT_RETRY_MS * 2 ** doublings, LONGEST_RETRY_MS) * (0.5 + Math.random() / 2);
 }
 
 /** @param {number} milliseconds @returns {Promise<void>} */

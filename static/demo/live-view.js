@@ -32,6 +32,8 @@ export class LiveView {
   #connection = "idle";
   /** Whether updates are coming. */
   #fresh = false;
+  /** @type {keyof WAITING} Why there is no connection at the moment. */
+  #awayFor = "reconnecting";
 
   clear() {
     this.restart();
@@ -49,6 +51,21 @@ export class LiveView {
     this.#timeline.clear();
   }
 
+  /**
+   * The run goes on, at this server or another.
+   * @param {import("../client/messages.js").Metrics | null} [metrics] so far
+   * @param {import("./timeline.js").Span[]} [spans] of the last ten minutes
+   */
+  goOn(metrics, spans) {
+    if (metrics) this.#times(metrics);
+    if (spans?.length) this.#timeline.replace(spans);
+  }
+
+  /** The server is about to stop. */
+  draining() {
+    this.#awayFor = "draining";
+  }
+
   /** @param {string} message something to know that ends nothing */
   notice(message) {
     this.#say("unknown", STATES.unknown, message);
@@ -60,7 +77,7 @@ export class LiveView {
     this.#outdate();
     this.#status(paused && this.#connection === "live" ? "paused" : this.#connection);
     if (paused) this.#say("unknown", "Paused", REASONS.paused);
-    else this.#say("unknown", STATES.unknown, this.#connection === "live" ? REASONS.starting : WAITING.reconnecting);
+    else this.#say("unknown", STATES.unknown, this.#connection === "live" ? REASONS.starting : WAITING[this.#awayFor]);
   }
 
   /** @param {boolean} present whether a second person is in the picture */
@@ -74,7 +91,8 @@ export class LiveView {
     this.#status(state === "live" && this.#paused ? "paused" : state);
     if (state !== "live") this.#outdate();
     if (state === "connecting") this.#say("idle", "Connecting…", WAITING.connecting);
-    if (state === "reconnecting" && !this.#paused) this.#say("unknown", STATES.unknown, WAITING.reconnecting);
+    if (state === "reconnecting" && !this.#paused) this.#say("unknown", STATES.unknown, WAITING[this.#awayFor]);
+    if (state === "live") this.#awayFor = "reconnecting";
   }
 
   /** @param {Date | null} since when the last update came, for a connection that still seems to be there */
@@ -92,6 +110,7 @@ export class LiveView {
     const paused = update.reason === "paused";
     if (client.paused !== paused) return; // sent before the server knew of the button
     this.#say(update.state, titleOf(update), REASONS[update.reason] ?? update.reason);
+    element("state").dataset.changing = update.changing_to ?? "";
     this.#timeline.extend(update.media_time_s, update.state);
     if (paused) this.#times(update.metrics);
     if (paused) return this.#outdate();
@@ -117,6 +136,7 @@ export class LiveView {
   #outdate() {
     this.#fresh = false;
     this.#numbersAt = -Infinity;
+    element("state").dataset.changing = "";
     for (const id of NUMBERS) element(id).textContent = "–";
     element("dial-pointers", SVGElement).setAttribute("visibility", "hidden");
     element("as-of").textContent = this.#timesAt ? asOfWords(this.#timesAt) : "";

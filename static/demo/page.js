@@ -31,6 +31,8 @@ async function enter() {
   try {
     access ??= await findAccess();
     element("demo").hidden = !access?.demo;
+    element("links").hidden = !access;
+    element("to-class").hidden = !access?.demo;
     show(access ? "consent" : "no-access");
   } catch (error) {
     await failed(error);
@@ -63,6 +65,7 @@ function newClient(consentAt) {
   on("update", (update) => view.update(update, made));
   on("started", started);
   on("silence", (since) => view.silence(since));
+  on("draining", () => view.draining());
   on("multiplefaces", ({ present }) => view.secondPerson(present));
   on("calibrationdrift", () => calibration.drifted());
   on("error", (error) => {
@@ -72,10 +75,10 @@ function newClient(consentAt) {
   return made;
 }
 
-/** Each connection begins without a second person. @param {{continued: boolean}} message */
-function started({ continued }) {
+/** Each connection begins without a second person. @param {import("../client/messages.js").TrackingStarted} message */
+function started({ continued, metrics, spans }) {
   view.secondPerson(false);
-  if (continued) return;
+  if (continued) return view.goOn(metrics, spans);
   // A new FocusSession: its totals begin at zero, and it has no calibration.
   view.restart();
   calibration.invite();

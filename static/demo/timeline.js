@@ -47,6 +47,11 @@ export class Timeline {
     else this.#spans.push({ start_s: last?.end_s ?? mediaTime, end_s: mediaTime, state });
   }
 
+  /** @param {Span[]} spans as the server has them */
+  replace(spans) {
+    this.#spans = spans.map(({ start_s, end_s, state }) => ({ start_s, end_s, state }));
+  }
+
   clear() {
     this.#spans = [];
     this.#element.replaceChildren();

@@ -59,6 +59,7 @@ export const PROBLEMS = {
 export const WAITING = {
   connecting: "This takes a moment.",
   reconnecting: "The connection was lost and is being made again. Your times so far are safe.",
+  draining: "The server is restarting. The page goes on by itself. Your times so far are safe.",
 };
 
 /** @param {Date | null} since when the last news came @returns {string} */

@@ -1,5 +1,6 @@
 """axe-core finds nothing serious or moderate: in each state of the pages, both themes, on a laptop and on a phone."""
 
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from tests.e2e.conftest import PATIENCE_MS, OpenPage
 from tests.e2e.page_states import check_states, run_states
+from tests.e2e.reading_states import class_states, history_states
 from tests.e2e.server_process import running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -53,6 +55,19 @@ async def test_nothing_is_found_on_the_check_page(open_page: OpenPage, sqlite_ur
         async for state in check_states(page, server):
             found[state] = await findings(page)
     assert len(found) == 3
+    assert {state: some for state, some in found.items() if some} == {}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("states", "count"), [(class_states, 4), (history_states, 5)])
+async def test_nothing_is_found_where_numbers_are_read(
+    open_page: OpenPage, states: Callable[[Page], AsyncIterator[str]], count: int
+) -> None:
+    found: dict[str, Any] = {}
+    async with open_page() as page:
+        async for state in states(page):
+            found[state] = await findings(page)
+    assert len(found) == count
     assert {state: some for state, some in found.items() if some} == {}
 
 

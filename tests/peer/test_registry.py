@@ -53,6 +53,9 @@ async def test_a_lost_learner_comes_back_to_the_same_session(registry: PeerRegis
         await second.connect(registry, continues=session)
         started = await second.told("tracking_started")
         assert (started["continued"], started["focus_session_id"]) == (True, session)
+        assert started["metrics"]["total_time"] >= before["metrics"]["total_time"]
+        assert started["spans"][0]["start_s"] == 0.0
+        assert started["spans"][-1]["end_s"] >= before["media_time_s"]
         after = await second.told("tracking_update", lambda update: update["server_ms"] > 0)
         assert after["media_time_s"] >= before["media_time_s"] + 0.2
         await second.told("tracking_update", lambda update: update["media_time_s"] > after["media_time_s"] + 0.1)

@@ -28,7 +28,7 @@ async def test_a_listed_page_may_ask_first(open_to_page, path):
     assert response.status == 200
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
     assert response.headers["Access-Control-Allow-Methods"] == response.headers["Allow"]
-    assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, If-Match"
+    assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, If-Match, If-None-Match"
     assert "Origin" in response.headers["Vary"]
 
 

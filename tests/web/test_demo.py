@@ -10,7 +10,9 @@ from tests.web.endpoints import AUDIENCE, SECRET
 
 @pytest.fixture
 async def client(serve):
-    return await serve(DemoEndpoint(lambda learner: mint_token(SECRET, learner, audience=AUDIENCE)).routes())
+    return await serve(
+        DemoEndpoint(lambda learner, role: mint_token(SECRET, learner, audience=AUDIENCE, role=role)).routes()
+    )
 
 
 async def test_each_visitor_is_a_learner_of_their_own(client, tokens):
@@ -27,6 +29,15 @@ async def test_a_visitor_may_come_back(client, tokens):
     given = await (await client.post("/demo/token", json=wish)).json()
 
     assert (await tokens.grant(f"Bearer {given['token']}")).learner == Learner(7, 3, 2)
+
+
+async def test_the_class_is_shown_to_a_teacher(client, tokens):
+    given = await (await client.post("/demo/token", json={"role": "teacher", "module_id": 3})).json()
+
+    grant = await tokens.grant(f"Bearer {given['token']}")
+    assert grant.role == "teacher"
+    assert grant.learner.module_id == 3
+    assert (await (await client.post("/demo/token")).json())["user_id"] == 1, "and uses up no learner's number"
 
 
 async def test_the_page_of_this_server_gets_one(client):

@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
+from rtc_server.web.api.openapi import openapi_routes
+from rtc_server.web.api.routes import OPERATIONS
 from rtc_server.web.health import health_routes
 from rtc_server.web.pages import page_routes
 
@@ -17,6 +20,7 @@ def folder(tmp_path):
     (static / "deep").mkdir(parents=True)
     (static / "index.html").write_text("<!doctype html><title>page</title>")
     (static / "check.html").write_text("<!doctype html><title>check</title>")
+    (static / "deep" / "learner.html").write_text("<!doctype html><title>learner</title>")
     (static / "page.js").write_text("export const page = 1;")
     (static / "deep" / "page.css").write_text("p { color: red }")
     (static / "secret.py").write_text("SECRET = 1")
@@ -31,7 +35,7 @@ async def client(serve, folder):
     return await serve([*page_routes(folder), *health_routes(lambda: False, lambda: None)])
 
 
-@pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/check", "check")])
+@pytest.mark.parametrize(("path", "title"), [("/", "page"), ("/check", "check"), ("/deep/learner/7", "learner")])
 async def test_a_page_comes_with_a_strict_policy(client, path, title):
     response = await client.get(path)
 
@@ -105,6 +109,14 @@ async def test_what_a_page_loads_is_cached_for_a_year_by_its_version(serve, link
     assert 'href="check"' in await page.text()
 
 
+async def test_a_page_in_a_folder_finds_the_same_files(serve, linked):
+    (linked / "deep" / "learner.html").write_text('<link rel="stylesheet" href="../../static/deep/page.css">')
+    client = await serve(page_routes(linked))
+    v = await version(client)
+
+    assert f'href="../../static/deep/page.css?v={v}"' in await (await client.get("/deep/learner/7")).text()
+
+
 @pytest.mark.parametrize("query", ["", "?v=", "?v=another", "?w=1"])
 async def test_an_address_without_this_version_is_asked_for_anew(serve, linked, query):
     client = await serve(page_routes(linked))
@@ -167,13 +179,15 @@ async def test_a_spool_that_cannot_be_written_is_told_and_restarts_nobody(serve)
 
 async def test_our_own_pages_need_nothing_that_the_policy_forbids(serve):
     """No inline script or style, no other origin."""
-    client = await serve(page_routes(STATIC))
+    client = await serve([*page_routes(STATIC), *openapi_routes(OPERATIONS)])
 
-    for page in STATIC.glob("*.html"):
-        name = "/" if page.name == "index.html" else f"/{page.stem}"
+    names = {"index.html": "/", "check.html": "/check", "class.html": "/class", "me.html": "/me"}
+    names["class/learner.html"] = "/class/learner/7"
+    for page in STATIC.rglob("*.html"):
+        name = names[page.relative_to(STATIC).as_posix()]
         text = await (await client.get(name)).text()
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=|=.javascript:", text, re.IGNORECASE)
         for address in re.findall(r'\b(?:src|href)="([^"]+)"', text):
             assert not re.match(r"[a-z]+:|//", address, re.IGNORECASE)
             if not address.startswith("#"):
-                assert (await client.get("/" + address.removeprefix("/"))).status == 200
+                assert (await client.get(urljoin(name, address))).status == 200

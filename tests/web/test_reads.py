@@ -10,6 +10,7 @@ from rtc_server.web.access.auth import TokenVerifier
 from rtc_server.web.access.read_access import ADMITTED_READS, RUNNING_READS, ReadAccess
 from rtc_server.web.access.request_rate import RequestRate
 from rtc_server.web.focus_sessions import FocusSessionsEndpoint
+from rtc_server.web.stored_sessions import StoredSessionReading
 from tests.web.endpoints import bearer
 
 PATH = "/focus-sessions/6f9619ff-8b86-d011-b42d-00cf4fc964ff"
@@ -47,7 +48,7 @@ def store() -> SlowStore:
 
 def routes(tokens: TokenVerifier, store: SlowStore, *, per_minute: int = 1000, within_s: float = 30.0):
     reads = ReadAccess(tokens, RequestRate.of_learners(per_minute), within_s=within_s)
-    return FocusSessionsEndpoint(reads, store, store).routes()
+    return FocusSessionsEndpoint(StoredSessionReading(reads, store, store, min_group=0)).routes()
 
 
 @pytest.fixture

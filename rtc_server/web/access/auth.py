@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from rtc_server.errors import NotAllowed, SettingsError, TokenExpired, TokenInvalid, TokenMissing
 from rtc_server.focus.policy import READING
-from rtc_server.learner import Grant, Learner
+from rtc_server.learner import MAX_NAME, Grant, Learner
 from rtc_server.web.access.signing_keys import KeySource, PublishedKeys, SharedSecrets
 
 MAX_AGE_S = 24 * 3600
@@ -27,6 +27,11 @@ SectionIdentifier = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """0 means none."""
 
 
+MAX_MODULES = 200
+"""Most modules in one token: more would not fit into a header."""
+_PRINTABLE = r"\A[^\x00-\x1f\x7f\x{2028}\x{2029}]+\z"
+
+
 class _Claims(BaseModel):
     """The claims beyond those of JWT itself. Unknown ones are ignored, as RFC 7519 says."""
 
@@ -37,6 +42,8 @@ class _Claims(BaseModel):
     section_id: SectionIdentifier | None = None
     policy: str = READING.name
     role: Literal["learner", "teacher"] = "learner"
+    modules: Annotated[list[Identifier], Field(max_length=MAX_MODULES)] = []
+    name: Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=_PRINTABLE)] | None = None
     exp: Annotated[int | float, Field(gt=0, lt=2**40, allow_inf_nan=False)]
     iat: Annotated[int | float, Field(ge=0, lt=2**40, allow_inf_nan=False)] | None = None
 
@@ -108,7 +115,8 @@ class TokenVerifier:
         if int(known.sub) >= 2**31:
             raise TokenInvalid("The token's claim sub is too large a number.")
         learner = Learner(int(known.sub), known.module_id, known.section_id or None)
-        return Grant(learner, known.policy, known.role)
+        modules = frozenset(known.modules)
+        return Grant(learner, known.policy, known.role, modules, known.name, float(known.exp))
 
 
 def token_verifier(
@@ -141,6 +149,8 @@ def mint_token(
     issuer: str | None = None,
     policy: str = READING.name,
     role: Literal["learner", "teacher"] = "learner",
+    modules: Sequence[int] = (),
+    name: str | None = None,
     ttl_s: int = 3600,
     now: float | None = None,
 ) -> str:
@@ -159,6 +169,10 @@ def mint_token(
     }
     if issuer is not None:
         claims["iss"] = issuer
+    if modules:
+        claims["modules"] = list(modules)
+    if name is not None:
+        claims["name"] = name
     return jwt.encode(claims, secret, algorithm="HS256")
 
 

@@ -1,15 +1,17 @@
 """Lets pages of other origins call this server (Fetch standard, CORS). By default none may."""
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from rtc_server.errors import SettingsError
+from rtc_server.web.server.streams import before_sending
 
 EXPOSED_HEADERS = "Location, ETag, Link, Retry-After"
-ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
+ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match"
 PREFLIGHT_MAX_AGE_S = 600
 
 
@@ -25,21 +27,25 @@ def cors_middleware(origins: Sequence[str]) -> Middleware:
             )
     allowed = frozenset(origins)
 
-    @web.middleware
-    async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = await handler(request)
+    def allow(request: web.Request, response: web.StreamResponse) -> None:
         if not allowed or response.prepared:
-            return response
+            return
         response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin", "")
         if origin not in allowed:
-            return response
+            return
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
             response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
             response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
+
+    @web.middleware
+    async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        before_sending(request, partial(allow, request))
+        response = await handler(request)
+        allow(request, response)
         return response
 
     return cors
