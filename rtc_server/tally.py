@@ -1,6 +1,6 @@
 """Counts, and how measured values are spread, since the server began. Safe to use from any thread.
 
-They are plain numbers. `metrics` reads them when somebody asks, so a count costs a tenth of a microsecond.
+They are plain numbers. `metrics` reads them when somebody asks, so a count costs a fraction of a microsecond.
 """
 
 import threading
