@@ -21,7 +21,7 @@ class Exposition:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """Takes about a millisecond. Call it on the event loop: what it reads belongs to that."""
+        """Takes some milliseconds. Call it on the event loop: what it reads belongs to that."""
         return generate_latest(self._registry)
 
 
