@@ -18,9 +18,12 @@ from bench.processes import alone, stolen_s, take_the_load_s_cores
 from bench.report import PAGE, Report, write
 from bench.run import Run
 
-BENCHMARKS = ("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile", "faults", "saves", "reads")
+BENCHMARKS = (
+    *("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile"),
+    *("faults", "saves", "soak", "reads"),
+)
 """Each a module of that name with a function of that name."""
-PAGES = dict.fromkeys(("faults", "saves"), PAGE.with_name("reliability.md"))
+PAGES = dict.fromkeys(("faults", "saves", "soak"), PAGE.with_name("reliability.md"))
 """Where a section does not go to docs/benchmarks.md."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
 """They measure no server: each is a module with arguments of its own."""

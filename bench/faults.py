@@ -109,6 +109,11 @@ class Stage:
                 stderr=log,
             )
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def stop(self, how: signal.Signals) -> float:
         """Seconds until it had ended."""
         assert self._process is not None

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="come back if the connection is lost, and go on with the same session",
     )
+    parser.add_argument("--continues", metavar="ID", help="focus session that shall go on, for one learner")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, and nothing else")
     parser.add_argument(
         "--user", type=int, default=1, help="user id in a token made here; further learners get the next numbers (1)"
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             duration_s=arguments.duration,
             loop=arguments.loop,
             reconnect=arguments.reconnect,
+            continues=arguments.continues,
         )
     )
     if arguments.json:

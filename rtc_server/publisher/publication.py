@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
-from rtc_server.publisher.persistent_learner import MakeTrack, PersistentLearner
+from rtc_server.publisher.persistent_learner import PersistentLearner
 from rtc_server.publisher.published_learner import PublishedLearner, Update
 from rtc_server.publisher.summary import LearnerSummary, summary_of
 from rtc_server.publisher.whip_client import demo_token
@@ -37,12 +37,14 @@ async def publish(
     duration_s: float | None,
     loop: bool,
     reconnect: bool = False,
+    continues: str | None = None,
 ) -> list[LearnerSummary]:
     """Sends the clip as each of the learners, shows progress on stderr, and returns a summary for each.
 
-    reconnect: who loses the connection comes back and goes on with the same session. For a sender of None a demo server
-    is asked for a user id and a token. Ctrl-C ends the sessions in order. Raises `ServerRefused` if there is no token.
-    The error of a single learner is in its summary.
+    reconnect: who loses the connection comes back and goes on with the same session. continues: a session that shall go
+    on, of a single learner who does not reconnect. For a sender of None a demo server is asked for a user id and a
+    token. Ctrl-C ends the sessions in order. Raises `ServerRefused` if there is no token. The error of a single learner
+    is in its summary.
     """
     interrupted = _interrupted_by_ctrl_c()
     gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
@@ -65,24 +67,15 @@ async def publish(
                 )
                 bar.update(0)
 
-            learners = [_learner(http, url, sender, make_track, show, reconnect=reconnect) for sender in known]
+            learners = [
+                PersistentLearner(http, url, sender.token, make_track, on_update=show)
+                if reconnect
+                else PublishedLearner(http, url, sender.token, make_track(0.0), on_update=show, continues=continues)
+                for sender in known
+            ]
             await asyncio.gather(*(learner.run(interrupted, gate) for learner in learners))
     last = [learner.newest if isinstance(learner, PersistentLearner) else learner for learner in learners]
     return [summary_of(learner, sender.user_id) for learner, sender in zip(last, known, strict=True)]
-
-
-def _learner(
-    http: aiohttp.ClientSession,
-    url: str,
-    sender: Sender,
-    make_track: MakeTrack,
-    on_update: Callable[[Update], None],
-    *,
-    reconnect: bool,
-) -> PersistentLearner | PublishedLearner:
-    if reconnect:
-        return PersistentLearner(http, url, sender.token, make_track, on_update=on_update)
-    return PublishedLearner(http, url, sender.token, make_track(0.0), on_update=on_update)
 
 
 async def _sender_from_demo(http: aiohttp.ClientSession, url: str) -> Sender:

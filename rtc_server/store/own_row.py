@@ -1,8 +1,9 @@
 """One FocusSession's row in our own table: how it is locked, and written as a whole."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from sqlalchemy import Row, literal_column, select
@@ -16,7 +17,16 @@ from rtc_server.store.platform.platform_row import identity_columns
 from rtc_server.store.progress import StoredProgress
 from rtc_server.store.schema import MYSQL, focus_sessions
 
-_RESUMPTION = TypeAdapter(Resumption)
+
+@dataclass(frozen=True, slots=True)
+class _Versioned:
+    """A resumption whose fields change gets the next version, unless the new ones have defaults."""
+
+    version: Literal[1]
+    resumption: Resumption
+
+
+_VERSIONED = TypeAdapter(_Versioned)
 _READ_OTHERWISE = ("learner", "totals", "spans", "multiple_faces", "resumption")
 
 
@@ -52,12 +62,16 @@ def record_of(row: Row[Any], spans: tuple[Span, ...], multiple_faces: tuple[tupl
     )
 
 
+def _resumption_text(resumption: Resumption | None) -> str | None:
+    return None if resumption is None else _VERSIONED.dump_json(_Versioned(1, resumption)).decode()
+
+
 def _resumption(text: str | None) -> Resumption | None:
     """None where there is none, or it is of a version that is not known here: the rest of a record is enough."""
     if text is None:
         return None
     try:
-        return _RESUMPTION.validate_json(text)
+        return _VERSIONED.validate_json(text).resumption
     except ValueError:
         return None
 
@@ -102,5 +116,5 @@ def _columns(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
         "server_id": record.server_id,
         "fence": record.fence,
         "display_name": record.display_name,
-        "resumption": _RESUMPTION.dump_json(record.resumption).decode() if record.resumption is not None else None,
+        "resumption": _resumption_text(record.resumption),
     }

@@ -68,7 +68,7 @@ async function showTotals(api, moduleId) {
     element("today-focused").textContent = clock(sum.focused_s);
     element("today-unfocused").textContent = clock(sum.unfocused_s);
     element("today-unknown").textContent = clock(sum.unknown_s);
-    element("today-learners").textContent = String(sum.learners);
+    element("today-learners").textContent = `${sum.learners} ${sum.learners === 1 ? "learner" : "learners"}`;
   } catch {
     // What is live goes on. The next round asks again.
   }

@@ -319,7 +319,7 @@ def _without_spans(session: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sum(some: list[dict[str, Any]], **by: object) -> dict[str, Any]:
-    total = {name: sum(one[name] for one in some) for name in ("focused_s", "unfocused_s", "unknown_s")}
+    total = {name: sum(one[name] or 0.0 for one in some) for name in ("focused_s", "unfocused_s", "unknown_s")}
     known = total["focused_s"] + total["unfocused_s"]
     learners = len({one["user_id"] for one in some})
     return {**by, "learners": learners, "sessions": len(some), **total, "share": total["focused_s"] / known}

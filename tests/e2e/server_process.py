@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -70,8 +71,18 @@ class ServerProcess:
 
 @asynccontextmanager
 async def running_server(*arguments: str, port: int = 0, **settings: str) -> AsyncIterator[ServerProcess]:
-    """settings: `RTC_…` by name; nothing else of the environment's RTC_ reaches the server."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RTC_")} | settings
+    """settings: `RTC_…` by name; nothing else of the environment's RTC_ reaches the server.
+
+    By default its spool is its own, and goes with it: what a killed server leaves there belongs to no other test.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RTC_")}
+    with tempfile.TemporaryDirectory() as spool:
+        async with _running(arguments, port, environment | {"RTC_SPOOL": spool} | settings) as server:
+            yield server
+
+
+@asynccontextmanager
+async def _running(arguments: tuple[str, ...], port: int, environment: dict[str, str]) -> AsyncIterator[ServerProcess]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "rtc_server", "serve", "--port", str(port), *arguments),

@@ -60,7 +60,7 @@ async def test_one_glance_tells_how_the_class_is(open_page: OpenPage) -> None:
         await expect(page.locator("#list-unfocused .since").first).to_have_text(re.compile(r"^3:\d\d$"))
         await expect(page.locator("#list-unfocused .share").first).to_have_text(re.compile(r"^\d+ %$"))
         await expect(page.locator("#units [data-state=unfocused]")).to_have_count(4)
-        await expect(page.locator("#today-learners")).to_have_text("22")
+        await expect(page.locator("#today-learners")).to_have_text("22 learners")
         shapes: dict[str, str] = await page.evaluate(SHAPES)
         states = [shapes[name] for name in ("Amihan Reyes", "Hiraya Mendoza", "Mayumi Aquino")]
         assert len(set(states)) == 3, "told apart by shape, not by colour alone"

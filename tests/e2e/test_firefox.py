@@ -1,6 +1,7 @@
 """The page in Firefox, from consent to the stored row: another WebRTC, another VP8, another layout engine."""
 
 import base64
+import signal
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 from tests.camera import portrait
 from tests.e2e.conftest import DemoServer, final_row
 from tests.e2e.firefox import firefox_page
+from tests.e2e.server_process import running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -29,11 +31,14 @@ CAMERA_WITH_FACE = """() => {
 }"""
 
 
+def camera_with_face() -> str:
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))[1].tobytes()
+    return CAMERA_WITH_FACE.replace("PORTRAIT", base64.b64encode(jpeg).decode())
+
+
 @pytest.mark.timeout(120)
 async def test_from_consent_to_the_stored_row(demo_server: DemoServer, tmp_path: Path) -> None:
-    jpeg = cv2.imencode(".jpg", cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))[1].tobytes()
-    camera = CAMERA_WITH_FACE.replace("PORTRAIT", base64.b64encode(jpeg).decode())
-    async with firefox_page(tmp_path, camera) as page:
+    async with firefox_page(tmp_path, camera_with_face()) as page:
         await page.goto(demo_server.url)
         await page.click("I agree: turn the camera on")
         await page.click("Start")
@@ -53,3 +58,24 @@ async def test_from_consent_to_the_stored_row(demo_server: DemoServer, tmp_path:
     assert row["focused_time_seconds"] == row["total_time_seconds"] >= 2
     assert row["unfocused_time_seconds"] == 0
     assert row["consent_at"] is not None
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_server_is_noticed_and_gone_on_with(sqlite_url: str, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    kept = {"RTC_DATABASE_URL": sqlite_url, "RTC_SPOOL": str(tmp_path / "spool")}
+    async with firefox_page(profile, camera_with_face()) as page:
+        async with running_server("--demo", **kept) as server:
+            await page.goto(server.url)
+            await page.click("I agree: turn the camera on")
+            await page.click("Start")
+            await page.wait_for("document.getElementById('focused-time').textContent === '0:03'")
+            port = server.port
+            await server.stop(signal.SIGKILL)
+            await page.wait_for("document.getElementById('connection').textContent === 'Connecting again…'")
+            await page.wait_for("document.getElementById('as-of').textContent")
+        async with running_server("--demo", port=port, **kept):
+            await page.wait_for("document.getElementById('state').textContent === 'Focused'")
+            assert await page.evaluate("document.getElementById('focused-time').textContent >= '0:02'") is True
+            await page.wait_for("document.querySelectorAll('#timeline [data-state=focused]').length === 2")

@@ -25,13 +25,14 @@ def school(**options: bool) -> School:
 
 async def open_learner(page: Page, url: str) -> None:
     await page.goto(f"{url}class/learner/3?module=3")
-    await expect(page.locator("#sessions li")).not_to_have_count(0)
+    await expect(page.locator(".session")).not_to_have_count(0)
+    await expect(page.locator("#history")).to_be_visible()
 
 
 async def open_me(page: Page, url: str) -> None:
     await page.add_init_script("sessionStorage.setItem('rtc-demo-user', '3')")
     await page.goto(f"{url}me")
-    await expect(page.locator("#sessions li")).not_to_have_count(0)
+    await expect(page.locator("#history")).to_be_visible()
 
 
 async def test_the_lesson_is_a_timeline_with_a_lane_for_each_reason(open_page: OpenPage) -> None:

@@ -5,6 +5,7 @@ import logging
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -33,16 +34,22 @@ SESSION_ID = """() => {
 }"""
 
 
+@pytest.fixture
+def kept(sqlite_url: str, tmp_path: Path) -> dict[str, str]:
+    """What a server and the next one share."""
+    return {"RTC_DATABASE_URL": sqlite_url, "RTC_SPOOL": str(tmp_path / "spool")}
+
+
 async def focused_s(page: Page) -> int:
     return seconds(await page.locator("#focused-time").inner_text())
 
 
 async def test_a_killed_server_is_noticed_and_the_run_goes_on_when_it_is_back(
-    open_page: OpenPage, sqlite_url: str
+    open_page: OpenPage, kept: dict[str, str]
 ) -> None:
     async with open_page() as page:
         await page.add_init_script(f"({SESSION_ID})()")
-        async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server:
+        async with running_server("--demo", **kept) as server:
             await page.goto(server.url)
             await start(page)
             await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0[3-9]"))
@@ -56,10 +63,11 @@ async def test_a_killed_server_is_noticed_and_the_run_goes_on_when_it_is_back(
         await expect_nothing_old(page)
         before = await focused_s(page)
         await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - killed)))
-        async with running_server("--demo", port=port, RTC_DATABASE_URL=sqlite_url):
+        async with running_server("--demo", port=port, **kept):
             returned = time.monotonic()
             await expect(page.locator("#state")).to_have_text("Focused")
             back_s = time.monotonic() - returned
+            away_s = time.monotonic() - killed
             await expect(page.locator("#as-of")).to_be_empty()
             assert await focused_s(page) >= before - 1
             await expect(page.locator("#timeline [data-state=focused]")).to_have_count(2)
@@ -68,7 +76,7 @@ async def test_a_killed_server_is_noticed_and_the_run_goes_on_when_it_is_back(
             assert second == [first[0], True]
             await stop(page)
             unknown = await page.locator("#stored-times [data-state=unknown] dd").inner_text()
-            assert AWAY_S - 1 <= seconds(unknown) <= AWAY_S + noticed_s + back_s + BUSY_MACHINE_S + 30
+            assert AWAY_S - 1 <= seconds(unknown) <= away_s + 1
             await expect(page.locator("#stored-timeline [data-state=focused]")).to_have_count(2)
     LOG.info("noticed after %.1f s, back %.1f s after the server", noticed_s, back_s)
     assert noticed_s < 2.0 + BUSY_MACHINE_S
@@ -76,11 +84,11 @@ async def test_a_killed_server_is_noticed_and_the_run_goes_on_when_it_is_back(
 
 
 async def test_a_server_that_has_forgotten_the_connection_is_connected_to_anew(
-    open_page: OpenPage, sqlite_url: str
+    open_page: OpenPage, kept: dict[str, str]
 ) -> None:
     """It is back before the page has noticed anything: there is no refused request that would say so."""
     async with open_page() as page:
-        async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server:
+        async with running_server("--demo", **kept) as server:
             await page.goto(server.url)
             await start(page)
             port = server.port
@@ -88,7 +96,7 @@ async def test_a_server_that_has_forgotten_the_connection_is_connected_to_anew(
             await page.evaluate("window.later = setTimeout; window.setTimeout = (run) => (window.noticing = run, 0)")
             await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0[2-9]"))
             await server.stop(signal.SIGKILL)
-        async with running_server("--demo", port=port, RTC_DATABASE_URL=sqlite_url):
+        async with running_server("--demo", port=port, **kept):
             await page.evaluate("window.setTimeout = later; noticing()")
             returned = time.monotonic()
             await expect(page.locator("#connection")).to_have_text("Connecting again…")
@@ -96,10 +104,10 @@ async def test_a_server_that_has_forgotten_the_connection_is_connected_to_anew(
             assert time.monotonic() - returned < BACK_WITHIN_S + BUSY_MACHINE_S
 
 
-async def test_a_server_that_is_stopped_says_so_first(open_page: OpenPage, sqlite_url: str) -> None:
+async def test_a_server_that_is_stopped_says_so_first(open_page: OpenPage, kept: dict[str, str]) -> None:
     async with open_page() as page:
         await page.add_init_script(f"({SESSION_ID})()")
-        async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server:
+        async with running_server("--demo", **kept) as server:
             await page.goto(server.url)
             await start(page)
             await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0[2-9]"))
@@ -109,15 +117,15 @@ async def test_a_server_that_is_stopped_says_so_first(open_page: OpenPage, sqlit
         )
         await expect_nothing_old(page)
         before = await focused_s(page)
-        async with running_server("--demo", port=port, RTC_DATABASE_URL=sqlite_url):
+        async with running_server("--demo", port=port, **kept):
             await expect(page.locator("#state")).to_have_text("Focused")
             assert await focused_s(page) >= before
             first, second = await page.evaluate("sessions")
             assert second == [first[0], True]
 
 
-async def test_a_change_under_way_is_shown(open_page: OpenPage, sqlite_url: str) -> None:
-    async with running_server("--demo", RTC_DATABASE_URL=sqlite_url) as server, open_page() as page:
+async def test_a_change_under_way_is_shown(open_page: OpenPage, kept: dict[str, str]) -> None:
+    async with running_server("--demo", **kept) as server, open_page() as page:
         await page.add_init_script(CAMERA_WITH_SCENES)
         await page.goto(server.url)
         await start(page)

@@ -17,6 +17,7 @@ from tests.camera import write_y4m
 
 SECRET = "a secret of the tests, long enough for HS256"
 LEARNER = Learner(user_id=707070701, module_id=808080802, section_id=909090903)
+NAME = "Ana de la Cruz"
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 WITHIN_S = 45.0
 
@@ -70,7 +71,7 @@ async def _watched_face(folder: Path, clip: Path, *prefix: str, log_level: str) 
 
 
 async def _publish(clip: Path, url: str) -> None:
-    token = mint_token(SECRET, LEARNER, audience="rtc-server")
+    token = mint_token(SECRET, LEARNER, audience="rtc-server", name=NAME)
     publisher = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "rtc_server", "publish", str(clip),
         "--url", url, "--token", token, "--duration", "2", "--loop", "--json",
@@ -88,6 +89,7 @@ async def test_the_log_says_what_happened_and_never_to_whom(tmp_path: Path, clip
         assert event in log
     personal = {
         "a user, module or section": "|".join(map(str, (LEARNER.user_id, LEARNER.module_id, LEARNER.section_id))),
+        "a name": NAME,
         "a token": r"eyJ[\w-]+\.",
         "a session description": r"a=(?:candidate|ice-|fingerprint|rtpmap)|ice-ufrag",
         "a metric of a person": r"focused|yaw|gaze|perclos|on_screen",

@@ -151,6 +151,13 @@ async def test_what_may_not_go_on_stays_as_it_is(
     assert await stored(engine, one.focus_session_id) == one
 
 
+async def test_what_a_newer_version_has_learned_is_learned_anew(engine: AsyncEngine, writer: FocusWriter) -> None:
+    left = await written(writer, measured())
+    newer = "UPDATE rtc_focus_sessions SET resumption = :text"
+    await query(engine, newer, text='{"version": 2, "resumption": {"pupils": [1, 2]}}')
+    assert await claimed(engine, left) == replace(left, server_id=NEXT, fence=1, resumption=None)
+
+
 async def test_a_session_of_a_live_server_goes_on_however_long_it_was_paused(
     engine: AsyncEngine, writer: FocusWriter
 ) -> None:

@@ -221,6 +221,9 @@ async def test_sums_come_page_by_page(reads: Reads, writer: FocusWriter) -> None
     rest = await reads.sums(EVERYTHING, "section", 3, (first[-1].module_id, first[-1].section_id), min_learners=0)
 
     assert [(one.module_id, one.section_id) for one in first + rest] == [(1, 0), (1, 3), (2, 1), (3, 0), (3, 2)]
+    modules = await reads.sums(EVERYTHING, "module", 3, (1,), min_learners=0)
+    assert [one.module_id for one in modules] == [2, 3]
+    assert [one.user_id for one in await reads.sums(EVERYTHING, "learner", 2, (2,), min_learners=0)] == [3, 4]
     days = await reads.sums(EVERYTHING, "day", 3, (BEGAN.date() + timedelta(days=1),), min_learners=0)
     assert len(days) == 1
     assert await reads.sums(EVERYTHING, "day", 3, (BEGAN.date(),), min_learners=0) == []

@@ -155,3 +155,24 @@ async def test_a_second_signal_ends_it_at_once_and_loses_nothing(
     async with running_server(**settings):
         row = await row_when(engine, "end_reason = 'shutdown'")
     assert row[0] == pytest.approx(told["metrics"]["total_time"], abs=0.01)
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_that_stood_still_finds_its_learner_elsewhere_and_changes_nothing(
+    settings: dict[str, str], mariadb_url: str, keep: Keep, tmp_path: Path
+) -> None:
+    engine = keep(create_async_engine(mariadb_url))
+    async with running_server(**settings) as first, running_server(**settings) as second:
+        async with publishing(first.url, tmp_path, 60.0) as learner:
+            await row_when(engine, "focused_s + unfocused_s > 1")
+            (session,) = (await query(engine, "SELECT focus_session_id FROM rtc_focus_sessions"))[0]
+            first.send(signal.SIGSTOP)
+            try:
+                async with publishing(second.url, tmp_path, 2.0, "--continues", session) as elsewhere:
+                    await summary(elsewhere)
+                before = await row_when(engine, "end_reason = 'stopped'")
+            finally:
+                first.send(signal.SIGCONT)
+            told = await summary(learner)
+        assert told["end_reason"] == "replaced"
+        assert await row_when(engine, "fence = 1") == before

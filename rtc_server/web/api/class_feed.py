@@ -1,9 +1,7 @@
 """Who is live in a module, for the teachers who look on.
 
 One task for each module that somebody looks at asks once a second who is there, and puts what has changed into the
-mailbox of each reader. A mailbox holds one event for each learner, the newest; where it would grow too long, it holds
-the whole class instead. So a reader who is slow, or does not read at all, costs a bounded amount of memory, and the
-learners nothing.
+mailbox of each reader (`class_reader`).
 """
 
 import asyncio
@@ -20,6 +18,7 @@ from rtc_server.errors import RateLimited
 from rtc_server.focus.state import FocusState
 from rtc_server.peer.live_class import LiveLearner
 from rtc_server.web.api import schemas
+from rtc_server.web.api.class_reader import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +26,6 @@ EVERY_S = 1.0
 """What happens faster cannot be read by a person."""
 REFRESH_S = 2.0
 """Sums grow all the time. Where nothing else has changed, a learner's event is this old at most."""
-MAX_WAITING = 256
-"""Events in one mailbox."""
 MAX_READERS = 64
 """Of the whole server."""
 MAX_READERS_OF_USER = 4
@@ -39,46 +36,6 @@ class LiveLearners(Protocol):
     """Implemented by the registry's LiveClass; with several servers, by what brings theirs together."""
 
     def learners(self, module_id: int) -> Sequence[LiveLearner]: ...
-
-
-class Reader:
-    """One teacher's mailbox. Use it from the event loop."""
-
-    def __init__(self, module_id: int, user_id: int) -> None:
-        self.module_id = module_id
-        self.user_id = user_id
-        self.closed = False
-        self.wants_all = True
-        """The next thing it gets is the whole class."""
-        self._waiting: dict[str, bytes] = {}
-        self._something = asyncio.Event()
-
-    def put(self, key: str, event: bytes) -> None:
-        """In place of an older one of that key."""
-        self._waiting.pop(key, None)
-        self._waiting[key] = event
-        if len(self._waiting) > MAX_WAITING:
-            self._waiting.clear()
-            self.wants_all = True
-        self._something.set()
-
-    def begin(self, whole: bytes) -> None:
-        self._waiting = {"class": whole}
-        self.wants_all = False
-        self._something.set()
-
-    def close(self) -> None:
-        self.closed = True
-        self._something.set()
-
-    async def events(self, within_s: float) -> bytes:
-        """All that waits; empty where nothing came in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._something.wait()
-        self._something.clear()
-        waiting, self._waiting = self._waiting, {}
-        return b"".join(waiting.values())
 
 
 @dataclass(slots=True)
@@ -111,7 +68,8 @@ class ClassFeed:
         reader = Reader(module_id, user_id)
         self._readers.setdefault(module_id, set()).add(reader)
         newcomer = self._newcomers.setdefault(module_id, asyncio.Event())
-        if module_id not in self._tasks:
+        task = self._tasks.get(module_id)
+        if task is None or task.done():
             self._tasks[module_id] = asyncio.create_task(self._watch(module_id, newcomer), name="class feed")
         newcomer.set()
         return reader

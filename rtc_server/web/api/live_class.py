@@ -7,7 +7,8 @@ from aiohttp import web
 
 from rtc_server.errors import NotAllowed
 from rtc_server.web.access.read_access import ReadAccess
-from rtc_server.web.api.class_feed import ClassFeed, Reader
+from rtc_server.web.api.class_feed import ClassFeed
+from rtc_server.web.api.class_reader import Reader
 from rtc_server.web.api.openapi import Operation
 from rtc_server.web.api.reading import query_of
 from rtc_server.web.api.schemas import ClassQuery, LiveClass
