@@ -64,8 +64,9 @@ lint: setup $(NODE_PACKAGES) ## ruff, mypy --strict, the types of static/, the i
 	scripts/timed.sh "import contracts" $(BIN)/lint-imports >$(VENV)/lint-imports.log || \
 		{ cat $(VENV)/lint-imports.log; exit 1; }
 
-docs: setup ## write the README's tables of commands and settings anew from the code
-	exec $(BIN)/python -m docs.readme_tables
+docs: setup ## write the tables of commands, settings and metrics anew from the code
+	$(BIN)/python -m docs.readme_tables
+	exec $(BIN)/python -m docs.metrics_table
 
 bench: setup ## measure this machine for an hour or two, and write docs/benchmarks.md
 	exec $(BIN)/python -m bench --write

@@ -11,8 +11,10 @@ from rtc_server.composition.http import (
     load_certificate,
     make_application,
     make_ice_servers,
+    make_signalling,
     make_token_verifier,
 )
+from rtc_server.composition.metrics import open_metrics
 from rtc_server.composition.peers import open_peers
 from rtc_server.composition.rows import open_rows
 from rtc_server.settings import Settings
@@ -33,8 +35,11 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         tokens = make_token_verifier(settings)
         ice_servers = make_ice_servers(settings)
         store = await open_rows(settings, owned)
-        registry = await open_peers(settings, store, ice_servers, owned)
-        application = make_application(settings, store, registry, tokens, ice_servers, demo=demo)
+        peers = await open_peers(settings, store, ice_servers, owned)
+        registry = peers.registry
+        signalling = make_signalling(settings, registry, tokens)
+        await open_metrics(settings, store, peers, signalling, ice_servers, owned)
+        application = make_application(settings, store, registry, tokens, signalling, ice_servers, demo=demo)
         address = await listen(settings, application, certificate, owned)
         # First of all at the end, while HTTP still answers: newcomers are sent away, and `/readyz` says so.
         owned.push_async_callback(registry.close)

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         "info", description="Lowest severity that is logged."
     )
 
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port for Prometheus: `/metrics`, without a token. By default there is none."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address for that port.")
+
     database_url: SecretStr = Field(
         SecretStr("sqlite+aiosqlite:///var/rtc-server.sqlite3"),
         description="Database for the rows: `mysql+aiomysql://…`, `postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`.",

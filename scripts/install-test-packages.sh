@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, PHP, npm,
-# GStreamer, strace) where they are missing and it may, else names the one command that does. Nothing of them is
-# configured or used as a system service: each test starts its own, in a temporary directory, on a free port. With the
-# argument `image`: what builds the container's image instead.
+# GStreamer, strace, Prometheus) where they are missing and it may, else names the one command that does. Nothing of
+# them is configured or used as a system service: each test starts its own, in a temporary directory, on a free port.
+# With the argument `image`: what builds the container's image instead.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 
@@ -23,6 +23,7 @@ gst-inspect-1.0 nicesrc >/dev/null 2>&1 || missing="$missing gstreamer1.0-nice"
 /usr/bin/python3 -c "import gi; gi.require_version('GstWebRTC', '1.0')" 2>/dev/null ||
     missing="$missing python3-gi gir1.2-gst-plugins-bad-1.0"
 command -v strace >/dev/null || missing="$missing strace"
+command -v promtool >/dev/null || missing="$missing prometheus"
 if [ "${1:-}" = image ]; then
     missing=""
     command -v buildah >/dev/null || missing="$missing buildah"
@@ -52,3 +53,5 @@ if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
     tail -n 20 "$log" >&2
     exit 1
 fi
+# Debian starts it at boot, for this host. The tests start their own.
+case "$missing" in *prometheus*) $as_root systemctl disable --now prometheus >/dev/null 2>&1 || true ;; esac

@@ -20,7 +20,15 @@ MODULES = {
     ),
     *("test_pace", "test_pool", "test_pipeline", "test_messages", "test_data_channels", "test_deadlines"),
     # tokens, settings, rows, files
-    *("test_auth", "test_token", "test_token_bucket", "test_platform_row", "test_spool", "test_threat_model"),
+    *(
+        "test_auth",
+        "test_token",
+        "test_token_bucket",
+        "test_tally",
+        "test_platform_row",
+        "test_spool",
+        "test_threat_model",
+    ),
     # benchmarks
     *("test_accuracy", "test_crowd", "test_figures", "test_floor", "test_judgements", "test_report", "test_run"),
 }

@@ -3,7 +3,6 @@
 All that is needed to go on with one is here: its judgement, its clock, its pause, its state and its record.
 """
 
-import logging
 import threading
 import time
 import uuid
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from rtc_server.analysis.session_log import SessionLog
 from rtc_server.analysis.session_states import SessionLife, SessionState
 from rtc_server.focus.calibration import LONGEST_S, Calibration
 from rtc_server.focus.observation import FaceObservation
@@ -20,8 +20,6 @@ from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord, Resumption, SessionType
 from rtc_server.rtp.media_clock import MediaClock
-
-logger = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
@@ -61,8 +59,12 @@ class FocusSession:
         consent_at: datetime | None = None,
         server_id: str | None = None,
         display_name: str | None = None,
+        log: SessionLog | None = None,
     ) -> None:
-        """server_id: the server that measures it. display_name: what the learner is called on a teacher's page."""
+        """server_id: the server that measures it. display_name: what the learner is called on a teacher's page.
+
+        log: where its start and its end are told.
+        """
         self.id = str(uuid.uuid4())
         self.learner = learner
         self.clock = MediaClock()
@@ -72,6 +74,7 @@ class FocusSession:
         """How often it has changed its server."""
         self._tracker = FocusTracker(POLICIES[policy])
         self._recorder = recorder
+        self._log = log or SessionLog()
         self._life = SessionLife()
         self._lock = threading.Lock()
         self.started_at = datetime.now(UTC)
@@ -87,12 +90,14 @@ class FocusSession:
         self._superseded = False
 
     @classmethod
-    def going_on(cls, record: FocusRecord, policy: str, recorder: Recorder) -> "FocusSession":
+    def going_on(
+        cls, record: FocusRecord, policy: str, recorder: Recorder, log: SessionLog | None = None
+    ) -> "FocusSession":
         """Goes on with what another server, or an earlier run of this one, has stored. It is parked: a peer takes it.
 
         record: with the server and the fence from now on. policy: name of the rules from now on.
         """
-        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id, record.display_name)
+        session = cls(record.learner, policy, recorder, record.consent_at, record.server_id, record.display_name, log)
         now, now_utc = time.monotonic(), datetime.now(UTC)
 
         def moment(at: datetime) -> float:
@@ -160,10 +165,12 @@ class FocusSession:
         continued = self._life.may_be_continued
         with self._lock:
             self._life.take(peer_id)
-        self._log("session goes on" if continued else "session started")
         if continued:
             self.silence(now)
             self.cancel_calibration()
+            self._log.resume(self.id)
+        else:
+            self._log.start(self.id)
 
     def connected(self, peer_id: str) -> None:
         self._life.connected(peer_id)
@@ -172,9 +179,13 @@ class FocusSession:
     def lose(self, peer_id: str, reason: EndReason) -> None:
         """The peer ends, and another one may go on."""
         with self._lock:
-            if self._life.lose(peer_id, reason):
+            has_ended = self._life.lose(peer_id, reason)
+            if has_ended:
                 self._tracker.finish()
-        self._log("session lost its connection")
+        if has_ended:
+            self._log.end(self.id, reason)
+        elif self.parked:
+            self._log.lose(self.id)
         self.save()
 
     def end(self, reason: EndReason | None, peer_id: str | None = None) -> None:
@@ -186,15 +197,16 @@ class FocusSession:
             if not self._life.end(reason, peer_id):
                 return
             self._tracker.finish()
-        self._log("session ended")
+        self._log.end(self.id, self._life.end_reason or EndReason.FAILED)
         self.save()
 
     def supersede(self) -> None:
         """Another server has gone on with it, or has closed it. Nothing of it is stored from here any more."""
         with self._lock:
             self._superseded = True
-            self._life.end(EndReason.REPLACED)
-        self._log("another server has the session now")
+            has_moved = self._life.end(EndReason.REPLACED)
+        if has_moved:
+            self._log.move(self.id)
 
     @property
     def end_reason(self) -> EndReason | None:
@@ -296,10 +308,6 @@ class FocusSession:
                 resumption=self._resumption(),
                 display_name=self.display_name,
             )
-
-    def _log(self, event: str) -> None:
-        reason = self.end_reason
-        logger.info(event, extra={"focus_session_id": self.id} | ({"end_reason": reason.value} if reason else {}))
 
     def _resumption(self) -> Resumption:
         now, now_utc, began = time.monotonic(), datetime.now(UTC), self.clock.began

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rtc_server.analysis.focus_session import FocusSession
+from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.analysis.pace import AnalysisPace
 from rtc_server.errors import DecodeFailed
 from rtc_server.focus.observation import FaceObservation
@@ -61,12 +62,14 @@ class Pipeline:
         make_analyser: AnalyserFactory,
         session: FocusSession,
         pace: AnalysisPace,
+        counts: FrameCounts | None = None,
     ) -> None:
         self._codec = codec
         self._make_analyser = make_analyser
         self._analyser: Analyser | None = None
         self._session = session
         self._pace = pace
+        self._counts = counts or FrameCounts()
         self._wanted_fps = pace.wanted_fps
         self._failures = 0
         self._calibrating = False
@@ -75,9 +78,11 @@ class Pipeline:
         try:
             outcome = self._process(frames)
         except DecodeFailed:
+            self._counts.dropped.add("undecodable", len(frames))
             return Outcome(keyframe_needed=True)
         except Exception:
             logger.exception("an analysis failed; its analyser is replaced")
+            self._counts.dropped.add("failed", len(frames))
             self._failures += 1
             self.close()
             return Outcome(broken=True) if self._failures >= MAX_FAILURES else Outcome(keyframe_needed=True)

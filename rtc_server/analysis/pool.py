@@ -9,6 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
+from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.frame import EncodedFrame
 from rtc_server.token_bucket import TokenBucket
 
@@ -73,19 +74,25 @@ class Lane(Generic[OutcomeT]):
     def put(self, frame: EncodedFrame) -> None:
         """Never blocks. A peer that has fallen behind, or sends too many, loses frames up to its next keyframe."""
         overflow = False
+        dropped = self._pool.frames.dropped
         with self._lock:
             if self._closing or (self._needs_keyframe and not frame.keyframe):
+                dropped.add("ended" if self._closing else "waiting_for_keyframe")
                 return
             if not self._frames.take(time.monotonic()):
                 overflow = not self._needs_keyframe
                 self._needs_keyframe = True
+                dropped.add("overload")
             else:
                 self._needs_keyframe = False
                 if len(self._pending) >= MAX_PENDING:
+                    dropped.add("overload", len(self._pending))
                     self._pending.clear()
                     overflow = self._needs_keyframe = not frame.keyframe
                 if not overflow:
                     self._pending.append(frame)
+                else:
+                    dropped.add("overload")
                 if len(self._pending) != 1 or not self._work.may_wait(frame):
                     self._queue()
         if overflow:
@@ -95,6 +102,7 @@ class Lane(Generic[OutcomeT]):
         """Drops what is pending; returns once no thread works for this lane."""
         with self._lock:
             self._closing = True
+            self._pool.frames.dropped.add("ended", len(self._pending))
             self._pending.clear()
             self._queue()
         await self._closed.wait()
@@ -141,6 +149,7 @@ class AnalysisPool:
     def __init__(self, threads: int, looked_at_per_s: float = LOOKED_AT_PER_S) -> None:
         """looked_at_per_s: frames of one peer."""
         self.looked_at_per_s = looked_at_per_s
+        self.frames = FrameCounts()
         self.ready: SimpleQueue[Lane[Any] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._posted: list[Callable[[], None]] = []
@@ -159,6 +168,11 @@ class AnalysisPool:
         """Both are called on the event loop: with what came of a turn, and when frames were dropped and a keyframe
         is needed."""
         return Lane(self, work, on_outcome, on_overflow)
+
+    @property
+    def waiting(self) -> int:
+        """Turns that are due and wait for a thread."""
+        return self.ready.qsize()
 
     def post(self, callback: Callable[[], None]) -> None:
         """From a thread: run on the event loop. Callbacks that are posted close together share one wake-up."""

@@ -52,20 +52,12 @@ def make_application(
     store: Store,
     registry: PeerRegistry,
     tokens: TokenVerifier,
+    signalling: Signalling,
     ice_servers: IceServers,
     *,
     demo: bool,
 ) -> web.Application:
     addresses = ClientAddresses(settings.trusted_proxies)
-    signalling = Signalling(
-        registry,
-        tokens,
-        addresses=addresses,
-        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
-        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
-        max_body_bytes=settings.max_offer_bytes,
-        body_timeout=settings.body_timeout,
-    )
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     reading = StoredSessionReading(read_access, store.reader, store.writer, min_group=settings.min_group)
     feed = ClassFeed(registry.live_class, min_group=settings.min_group)
@@ -87,7 +79,7 @@ def make_application(
             *IceServersEndpoint(read_access, ice_servers).routes(),
             *FocusSessionsEndpoint(reading).routes(),
             *_api_routes(settings, store, registry, read_access, reading, feed),
-            *health_routes(lambda: store.writer.spool_fails, partial(_not_ready, store, registry)),
+            *health_routes(lambda: store.writer.spool_fails, partial(not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
     )
@@ -95,6 +87,18 @@ def make_application(
     if demo:
         application.add_routes(DemoEndpoint(_demo_mint(settings)).routes())
     return application
+
+
+def make_signalling(settings: Settings, registry: PeerRegistry, tokens: TokenVerifier) -> Signalling:
+    return Signalling(
+        registry,
+        tokens,
+        addresses=ClientAddresses(settings.trusted_proxies),
+        learner_rate=RequestRate.of_learners(settings.offers_per_minute_per_user),
+        address_rate=RequestRate.of_addresses(settings.offers_per_minute),
+        max_body_bytes=settings.max_offer_bytes,
+        body_timeout=settings.body_timeout,
+    )
 
 
 def _api_routes(
@@ -115,7 +119,7 @@ def _api_routes(
     )
 
 
-def _not_ready(store: Store, registry: PeerRegistry) -> str | None:
+def not_ready(store: Store, registry: PeerRegistry) -> str | None:
     if registry.draining:
         return "draining"
     return None if store.leases.held else "the database does not answer"

@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 from rtc_server.analysis.pool import AnalysisPool
 from rtc_server.composition.rows import Store
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
+from rtc_server.media.look_counts import LookCounts
 from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
@@ -18,7 +20,14 @@ from rtc_server.transport.media_allowance import MediaLimits
 from rtc_server.web.ice_servers import IceServers
 
 
-async def open_peers(settings: Settings, store: Store, ice_servers: IceServers, owned: AsyncExitStack) -> PeerRegistry:
+@dataclass(frozen=True, slots=True)
+class Peers:
+    registry: PeerRegistry
+    services: PeerServices
+    looks: LookCounts
+
+
+async def open_peers(settings: Settings, store: Store, ice_servers: IceServers, owned: AsyncExitStack) -> Peers:
     """What it opens is closed by `owned`."""
     threads = usable_processors()
     analysers = FrameAnalyserFactory()
@@ -46,7 +55,7 @@ async def open_peers(settings: Settings, store: Store, ice_servers: IceServers, 
         ownership=store.leases,
     )
     owned.push_async_callback(registry.close)
-    return registry
+    return Peers(registry, services, analysers.counts)
 
 
 def _gathering(settings: Settings) -> IceGathering:

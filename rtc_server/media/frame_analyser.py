@@ -1,5 +1,6 @@
 """Decodes a peer's encoded frames and observes the newest one. A peer never sees pixels itself."""
 
+import time
 from collections.abc import Sequence
 
 from rtc_server.focus.observation import FaceObservation
@@ -7,14 +8,16 @@ from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.media.decoder import Decoder
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
+from rtc_server.media.look_counts import LookCounts
 
 
 class FrameAnalyser:
     """One for each peer. Its methods run on an analysis thread, one call at a time, never on the event loop."""
 
-    def __init__(self, codec: Codec, pool: LandmarkerPool) -> None:
+    def __init__(self, codec: Codec, pool: LandmarkerPool, counts: LookCounts | None = None) -> None:
         self._decoder = Decoder(codec)
         self._observer = FrameObserver(pool)
+        self._counts = counts or LookCounts()
 
     def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
         """Decode all of `frames`, in order, and observe the newest that can be shown.
@@ -29,14 +32,26 @@ class FrameAnalyser:
         Raises DecodeFailed if a frame cannot be decoded. The frames before it are lost too, and nothing can be
         decoded until a keyframe comes: ask the sender for one.
         """
-        newest = None
+        newest, shown_frames = None, 0
         for encoded in frames:
+            began = time.perf_counter()
             shown = self._decoder.decode(encoded)
+            self._counts.decode_s.observe(time.perf_counter() - began)
             if shown is not None:
                 newest = shown, encoded.media_time_s
+                shown_frames += 1
         if newest is None:
-            return None
-        return self._observer.observe(*newest, skip_if_still=skip_if_still)
+            observation = None
+        else:
+            began = time.perf_counter()
+            observation = self._observer.observe(*newest, skip_if_still=skip_if_still)
+            if observation is not None:
+                self._counts.analysis_s.observe(time.perf_counter() - began)
+            else:
+                self._counts.skipped.add("still")
+            self._counts.skipped.add("newer", shown_frames - 1)
+        self._counts.skipped.add("hidden", len(frames) - shown_frames)
+        return observation
 
     def close(self) -> None:
         self._decoder.close()
@@ -47,13 +62,14 @@ class FrameAnalyserFactory:
 
     def __init__(self, pool: LandmarkerPool | None = None) -> None:
         self._pool = pool or LandmarkerPool()
+        self.counts = LookCounts()
 
     def warm_up(self, threads: int) -> None:
         """Load the models for this number of analysis threads. Call it off the event loop, before the first learner."""
         self._pool.warm_up(threads)
 
     def __call__(self, codec: Codec) -> FrameAnalyser:
-        return FrameAnalyser(codec, self._pool)
+        return FrameAnalyser(codec, self._pool, self.counts)
 
     def close(self) -> None:
         self._pool.close()

@@ -19,6 +19,7 @@ from rtc_server.channel.data_channels import MESSAGES_PER_S
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Grant
+from rtc_server.peer.counts import PeerCounts
 from rtc_server.peer.deadlines import Deadlines, Verdict, VitalSigns
 from rtc_server.record import EndReason
 from rtc_server.rtp.receiver import MediaReceiver
@@ -52,6 +53,7 @@ class PeerServices:
     """That a client may send on its data channels."""
     adaptive: bool = True
     """Look at fewer pictures while nothing changes."""
+    counts: PeerCounts = field(default_factory=PeerCounts)
 
 
 class Peer:
@@ -82,6 +84,7 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._services = services
         self._life = PeerLife()
+        self._was_connected = False
         self._over = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         relay = services.relay(client_address) if services.relay is not None else None
@@ -109,11 +112,18 @@ class Peer:
         self._vital_signs = VitalSigns(services.deadlines, now, session.age_s, seen_before=session.seen)
         clock = session.clock.connection()
         self._receiver = MediaReceiver(
-            self.offer.codec, self.offer.payload_type, clock, self._connection.send_rtcp, ssrc=random.getrandbits(32)
+            self.offer.codec,
+            self.offer.payload_type,
+            clock,
+            self._connection.send_rtcp,
+            ssrc=random.getrandbits(32),
+            counts=services.counts.packets,
         )
         self._conversation = Conversation(session, continued, self, self._loop.time, services.messages_per_s)
         self._lane = services.pool.lane(
-            Pipeline(self.offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive)),
+            Pipeline(
+                self.offer.codec, services.make_analyser, session, AnalysisPace(services.adaptive), services.pool.frames
+            ),
             self._judged,
             self._request_keyframe,
         )
@@ -152,11 +162,24 @@ class Peer:
     def ending(self) -> bool:
         return self._life.ending
 
+    @property
+    def state(self) -> PeerState:
+        return self._life.state
+
+    @property
+    def refused_packets(self) -> int:
+        return self._connection.refused_packets
+
+    @property
+    def remote_host(self) -> str | None:
+        return self._connection.remote_host
+
     # -- what the connection says
 
     def connected(self) -> None:
         if not self._life.connect():
             return
+        self._was_connected = True
         self._vital_signs.connected(self._loop.time())
         self.session.connected(self.peer_id)
 
@@ -209,17 +232,22 @@ class Peer:
         if outcome.keyframe_needed:
             self._request_keyframe()
         if outcome.snapshot is not None:
-            server_ms = 1000 * (time.monotonic() - outcome.arrived)
-            self._conversation.update(outcome.snapshot, outcome.rtp_timestamp, server_ms)
+            age_s = time.monotonic() - outcome.arrived
+            self._conversation.update(outcome.snapshot, outcome.rtp_timestamp, server_ms=1000 * age_s)
+            self._services.counts.update_age_s.observe(age_s)
             self.session.save()
         if outcome.wanted_fps is not None:
             self._conversation.ask_for_pace(outcome.wanted_fps)
 
     def _take(self, frames: list[EncodedFrame], now: float) -> None:
         self._vital_signs.frame(now)
-        if not self.session.paused:
-            for frame in frames:
-                self._lane.put(frame)
+        counts = self._services.pool.frames
+        counts.received += len(frames)
+        if self.session.paused:
+            counts.dropped.add("paused", len(frames))
+            return
+        for frame in frames:
+            self._lane.put(frame)
 
     def _tick(self) -> None:
         self._timer = None
@@ -274,6 +302,8 @@ class Peer:
             self._over.set()
 
     async def _close(self) -> None:
+        if not self._was_connected and self._life.end_reason is EndReason.FAILED:
+            self._services.counts.connections_failed.add(self._connection.handshake_failure or "no_connection")
         if self._timer is not None:
             self._timer.cancel()
         await self._lane.close()

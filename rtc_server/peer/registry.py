@@ -5,7 +5,7 @@ The only place that knows which peers live here. What may happen to a FocusSessi
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -93,6 +93,24 @@ class PeerRegistry:
 
     def __len__(self) -> int:
         return len(self._peers)
+
+    @property
+    def max_peers(self) -> int:
+        return self._room.total
+
+    @property
+    def peers(self) -> Collection[Peer]:
+        return self._peers.values()
+
+    @property
+    def sessions_waiting(self) -> int:
+        """FocusSessions whose peer was lost, and which may go on."""
+        return len(self._parked)
+
+    @property
+    def refused_packets(self) -> int:
+        """Media packets past their peers' limits, since the server began."""
+        return self._services.counts.refused_packets + sum(peer.refused_packets for peer in self._peers.values())
 
     async def connect(
         self,
@@ -223,7 +241,7 @@ class PeerRegistry:
         record = await ownership.claim(focus_session_id, grant.learner)
         if record is None:
             return None
-        session = FocusSession.going_on(record, grant.policy, self._services.recorder)
+        session = FocusSession.going_on(record, grant.policy, self._services.recorder, self._services.counts.sessions)
         if self._closed:
             session.end(EndReason.SHUTDOWN)
         else:
@@ -243,7 +261,13 @@ class PeerRegistry:
         if session is None:
             server_id = self._ownership.server_id if self._ownership is not None else None
             session = FocusSession(
-                grant.learner, grant.policy, self._services.recorder, consent_at, server_id, grant.display_name
+                grant.learner,
+                grant.policy,
+                self._services.recorder,
+                consent_at,
+                server_id,
+                grant.display_name,
+                log=self._services.counts.sessions,
             )
             now = asyncio.get_running_loop().time()
             session.clock.not_before = max(now + ahead_s, self._caught_up_at(grant.learner))
@@ -286,6 +310,7 @@ class PeerRegistry:
 
     def _leave(self, peer: Peer) -> None:
         self._peers.pop(peer.peer_id, None)
+        self._services.counts.refused_packets += peer.refused_packets
         self._occupants.pop(peer.peer_id, None)
         self._remember_clock(peer)
         if self._live.get(peer.grant.learner) is peer:

@@ -12,6 +12,7 @@ from rtc_server.frame import Codec
 from rtc_server.rtp.held_packets import HeldPackets, Packet
 from rtc_server.rtp.missing_packets import MissingPackets
 from rtc_server.rtp.packet import Payload, PayloadMalformed, parse_payload
+from rtc_server.rtp.packet_counts import PacketCounts
 from rtc_server.rtp.partial_frame import AssembledFrame, PartialFrame
 from rtc_server.rtp.sequence_numbers import MAX_JUMP, SequenceNumbers
 
@@ -46,8 +47,9 @@ class Feedback:
 class FrameAssembler:
     """One for each stream (SSRC)."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, counts: PacketCounts | None = None) -> None:
         self._codec = codec
+        self._counts = counts or PacketCounts()
         self._numbers = SequenceNumbers()
         self._cursor: int | None = None
         """Sequence number of the packet that continues the frame; None until a keyframe begins."""
@@ -55,7 +57,7 @@ class FrameAssembler:
         """All packets before this sequence number were delivered or given up."""
         self._held = HeldPackets()
         self._frame = PartialFrame()
-        self._missing = MissingPackets()
+        self._missing = MissingPackets(self._counts)
         self._waiting_for_keyframe = True
         self._keyframe_asked: float | None = None
         self._last_picture_id: int | None = None
@@ -117,6 +119,7 @@ class FrameAssembler:
         )
         if keyframe:
             self._keyframe_asked = now
+            self._counts.keyframes_requested += 1
         missing = tuple(sequence & 0xFFFF for sequence in self._missing.due(now)) if self._missing else ()
         return Feedback(missing, keyframe) if keyframe or missing else None
 
@@ -237,6 +240,7 @@ class FrameAssembler:
 
     def _give_up_frame(self) -> None:
         """Go on with the next keyframe that has begun; without one, wait for a new one."""
+        self._counts.frames_given_up += 1
         keyframe = self._held.begun_keyframe(besides=self._frame.timestamp)
         if keyframe is None:
             self.wait_for_keyframe()

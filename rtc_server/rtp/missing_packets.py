@@ -3,6 +3,8 @@
 from collections.abc import Container
 from dataclasses import dataclass
 
+from rtc_server.rtp.packet_counts import PacketCounts
+
 MAX_REQUESTS = 10
 """Most requests for one packet: as many as a browser makes."""
 LOOK_THROUGH_S = 0.004
@@ -38,7 +40,8 @@ class _Gap:
 class MissingPackets:
     """Sequence numbers are extended ones; times are of one monotonic clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: PacketCounts | None = None) -> None:
+        self._counts = counts or PacketCounts()
         self._gaps: dict[int, _Gap] = {}
         self._never_asked: list[int] = []
         """Those noticed since the last call of `due`; some may have arrived since."""
@@ -59,12 +62,17 @@ class MissingPackets:
         for sequence in range(first, end):
             if sequence not in present and sequence not in self._gaps:
                 self._gaps[sequence] = _Gap(now)
+                self._counts.missing += 1
                 self._never_asked.append(sequence)
 
     def found(self, sequence: int, now: float) -> None:
         gap = self._gaps.pop(sequence, None) if self._gaps else None
-        if gap is None or gap.asked is None:
+        if gap is None:
             return
+        if gap.asked is None:
+            self._counts.late += 1
+            return
+        self._counts.repaired += 1
         first = gap.asked if gap.asked_before is None else gap.asked_before
         took_s = now - first
         if took_s > _REORDERED_S:

@@ -7,6 +7,7 @@ from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.rtp.frame_assembler import FrameAssembler
 from rtc_server.rtp.media_clock import ConnectionClock
 from rtc_server.rtp.packet import parse_header
+from rtc_server.rtp.packet_counts import PacketCounts
 from rtc_server.rtp.partial_frame import AssembledFrame
 from rtc_server.rtp.rtcp import (
     ReportBlock,
@@ -39,9 +40,16 @@ class MediaReceiver:
     """Pure except for `send`: time comes in as an argument."""
 
     def __init__(
-        self, codec: Codec, payload_type: int, clock: ConnectionClock, send: Callable[[bytes], None], ssrc: int
+        self,
+        codec: Codec,
+        payload_type: int,
+        clock: ConnectionClock,
+        send: Callable[[bytes], None],
+        ssrc: int,
+        counts: PacketCounts | None = None,
     ) -> None:
-        """send: takes an RTCP packet. ssrc: our own, for these packets."""
+        """send: takes an RTCP packet. ssrc: our own, for these packets. counts: to be added to."""
+        self._counts = counts or PacketCounts()
         self._codec = codec
         self._payload_type = payload_type
         self._clock = clock
@@ -69,6 +77,7 @@ class MediaReceiver:
                 return []
         stream.heard = now
         stream.received += 1
+        self._counts.received += 1
         frames = stream.assembler.push(sequence, timestamp, marker, payload, now)
         if stream.assembler.needs_timer:
             self._give_feedback(stream, now)
@@ -119,7 +128,7 @@ class MediaReceiver:
     def _switch(self, ssrc: int, sequence: int, now: float) -> _Stream | None:
         if self._stream is not None and now - self._stream.heard < STREAM_IDLE_S:
             return None
-        assembler = FrameAssembler(self._codec)
+        assembler = FrameAssembler(self._codec, self._counts)
         self._stream = _Stream(ssrc, assembler, first_sequence=sequence + 0x10000, heard=now)
         return self._stream
 

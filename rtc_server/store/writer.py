@@ -20,6 +20,7 @@ from rtc_server.store.spool.spooler import Spooler
 from rtc_server.store.sql import StoredState, Written
 from rtc_server.store.unsaved_session import Recordable, UnsavedSession
 from rtc_server.store.why_unavailable import root_cause
+from rtc_server.store.write_counts import WriteCounts
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class FocusWriter:
         """True if a write failed and no round has succeeded since."""
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.counts = WriteCounts()
         self._retrying: asyncio.Task[None] | None = None
         """Writes the refused sessions. The task above owns it."""
 
@@ -75,6 +77,21 @@ class FocusWriter:
     def spool_fails(self) -> bool:
         """True while the spool cannot be written. If the database is away too, a crash then loses sessions."""
         return self._spooler.failing
+
+    @property
+    def database_is_away(self) -> bool:
+        """The last round of writes failed."""
+        return self._failures > 0
+
+    @property
+    def waiting(self) -> int:
+        """Sessions with something that is not stored yet."""
+        return sum(entry.dirty for entry in self._entries.values())
+
+    @property
+    def spooled(self) -> int:
+        """Sessions that are in the spool, or will be soon."""
+        return self._spooler.spooled
 
     async def start(self) -> None:
         """Starts the task. It first stores what earlier servers could not store."""
@@ -226,15 +243,18 @@ class FocusWriter:
             entry.refresh()
         records = [entry.record for entry in entries]
         overdue = asyncio.get_running_loop().call_later(_OVERDUE_S, self._doubt)
+        began = _now()
         try:
             written = await self._rows.write(entries)
         except Exception as error:  # for any error the stream goes on and the record is kept
+            self.counts.writes_failed += 1
             for entry in entries:
                 entry.stored = None  # unknown whether the commit arrived: read it next time
             self._keep_in_spool(entries)
             return error
         finally:
             overdue.cancel()
+            self.counts.write_s.observe(_now() - began)
         for entry, record in zip(entries, records, strict=True):
             if record.focus_session_id in written.superseded:
                 self._note_superseded(entry)
@@ -318,6 +338,7 @@ class FocusWriter:
         for focus_session_id in ended[: len(ended) - self._ended_kept]:
             entry = self._entries.pop(focus_session_id)
             self._spooler.drop(entry.record)
+            self.counts.sessions_lost += 1
             entry.tell(StoreUnavailable("Too many sessions waited for the database: this one was dropped."))
             logger.error(
                 "a session is lost: too many waited for the database", extra={"focus_session_id": focus_session_id}

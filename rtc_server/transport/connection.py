@@ -22,7 +22,7 @@ from rtc_server.errors import OfferMalformed, OfferUnacceptable
 from rtc_server.transport.data_guard import guard_data
 from rtc_server.transport.datagram_gate import DatagramGate
 from rtc_server.transport.early_close import allow_early_close, end_consent
-from rtc_server.transport.handshake import log_failed_handshake, use_own_certificate
+from rtc_server.transport.handshake import HandshakeFailure, log_failed_handshake, use_own_certificate
 from rtc_server.transport.ice_gathering import IceGathering, gather_with
 from rtc_server.transport.media_allowance import MediaAllowance, MediaLimits
 from rtc_server.transport.retransmission_timer import RetransmissionTimer
@@ -88,6 +88,7 @@ class Connection:
         )
         use_own_certificate(self._pc)
         self._dtls: RTCDtlsTransport | None = None
+        self.handshake_failure: HandshakeFailure | None = None
         self._media_allowance = MediaAllowance(media_limits or MediaLimits())
         self._closed = False
         self._pc.on("connectionstatechange", self._state_changed)
@@ -117,6 +118,17 @@ class Connection:
                 send_datagram(self._dtls.transport._connection, self._dtls._tx_srtp.protect_rtcp(packet))
             except (pylibsrtp.Error, OSError):
                 logger.debug("an RTCP packet was not sent", exc_info=True)
+
+    @property
+    def refused_packets(self) -> int:
+        """Media packets that were past the client's limits."""
+        return self._media_allowance.dropped_packets
+
+    @property
+    def remote_host(self) -> str | None:
+        """Where the client's media comes from: an address of its own, of a NAT, or of its relay."""
+        pair = self._dtls.transport._connection._nominated.get(1) if self._dtls is not None else None
+        return pair.remote_addr[0] if pair is not None else None
 
     async def flush(self) -> None:
         """Wait until the client has all that was said on the data channels, or for FLUSH_DEADLINE_S."""
@@ -158,7 +170,7 @@ class Connection:
         receiver._RTCRtpReceiver__jitter_buffer = None  # type: ignore[attr-defined]
         self._dtls = receiver.transport
         allow_early_close(self._pc, self._dtls)
-        log_failed_handshake(self._dtls)
+        log_failed_handshake(self._dtls, self._handshake_failed)
         gather_with(self._dtls.transport._connection, self._gathering, self._relay_clients)
 
     def _stand_at_the_gates(self) -> None:
@@ -186,6 +198,9 @@ class Connection:
         end_consent(self._dtls)
         for protocol in self._dtls.transport._connection._protocols:
             protocol.transport.abort()
+
+    def _handshake_failed(self, failure: HandshakeFailure) -> None:
+        self.handshake_failure = failure
 
     # -- handlers: one that raises would break aiortc's loops, so it ends its own peer instead
 

@@ -1,6 +1,8 @@
 """Our end of the DTLS handshake: what it offers, and what the log says where it fails."""
 
 import logging
+from collections.abc import Callable
+from enum import StrEnum
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCPeerConnection
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
@@ -26,6 +28,21 @@ _FAILED = "x DTLS handshake failed "
 logger = logging.getLogger(__name__)
 
 
+class HandshakeFailure(StrEnum):
+    """Kinds of failed handshakes, few enough to be counted each."""
+
+    NO_SHARED_CIPHER = "no_shared_cipher"
+    CERTIFICATE = "certificate"
+    """It is not the one that the offer announced, or one side does not take it."""
+    NO_SRTP = "no_srtp"
+    """No common way to encrypt media."""
+    ALERT = "alert"
+    """The client broke it off, with a reason that is in the log."""
+    CONNECTION = "connection"
+    """The client was gone."""
+    OTHER = "other"
+
+
 class Certificate(RTCCertificate):
     """One of ours, for one connection."""
 
@@ -42,7 +59,7 @@ def use_own_certificate(pc: RTCPeerConnection) -> None:
     pc._RTCPeerConnection__certificates = [Certificate.generateCertificate()]  # type: ignore[attr-defined]
 
 
-def log_failed_handshake(dtls: RTCDtlsTransport) -> None:
+def log_failed_handshake(dtls: RTCDtlsTransport, on_failure: Callable[[HandshakeFailure], None]) -> None:
     """aiortc says at debug alone that a handshake failed, next to what must not be logged, and often not why."""
     shake_hands = dtls._do_handshake
     reasons: list[str] = []
@@ -71,9 +88,31 @@ def log_failed_handshake(dtls: RTCDtlsTransport) -> None:
             reasons.extend(reason for error in arguments for reason in _reasons(error))
             cause = ", ".join(reasons) or message.removeprefix(_FAILED).strip("()")
             logger.warning("a DTLS handshake failed", extra={"cause": cause})
+            on_failure(kind_of(cause))
 
     dtls._do_handshake = noting_reasons  # type: ignore[method-assign]
     dtls._RTCDtlsTransport__log_debug = log  # type: ignore[attr-defined]
+
+
+def kind_of(cause: str) -> HandshakeFailure:
+    """cause: OpenSSL's reason, or aiortc's."""
+    for words, kind in _KINDS:
+        if words in cause:
+            return kind
+    return HandshakeFailure.OTHER
+
+
+_KINDS = (
+    ("no shared cipher", HandshakeFailure.NO_SHARED_CIPHER),
+    ("handshake failure", HandshakeFailure.NO_SHARED_CIPHER),  # how a client says the same
+    ("certificate", HandshakeFailure.CERTIFICATE),
+    ("fingerprint", HandshakeFailure.CERTIFICATE),
+    ("unknown ca", HandshakeFailure.CERTIFICATE),
+    ("SRTP", HandshakeFailure.NO_SRTP),
+    ("alert", HandshakeFailure.ALERT),
+    ("connection error", HandshakeFailure.CONNECTION),
+)
+"""Words of a cause, the first that fits."""
 
 
 def _reasons(error: object) -> list[str]:

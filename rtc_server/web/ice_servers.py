@@ -81,6 +81,8 @@ class IceServers:
         self._secret = (turn_secret or "").encode()
         self._ttl_s = ttl_s
         self._now = now
+        self.credentials_given = 0
+        """To learners, for the relay."""
 
     def for_learner(self, learner: Learner) -> list[IceServer]:
         servers = []
@@ -88,6 +90,7 @@ class IceServers:
             servers.append(IceServer(self._stun_urls))
         if self._turn_urls:
             servers.append(self._relay_for(self._pseudonym(learner)))
+            self.credentials_given += 1
         return servers
 
     def for_server(self) -> IceServer:

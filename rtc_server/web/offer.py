@@ -20,9 +20,10 @@ class OfferEndpoint:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        grant = await self._signalling.admit(request, cost=1.0)
-        offer_sdp = _offer_of(await self._signalling.read(request, "application/json"))
-        answer = await self._signalling.connect(request, grant, offer_sdp)
+        with self._signalling.offer():
+            grant = await self._signalling.admit(request, cost=1.0)
+            offer_sdp = _offer_of(await self._signalling.read(request, "application/json"))
+            answer = await self._signalling.connect(request, grant, offer_sdp)
         return web.json_response({"sdp": answer.sdp, "type": "answer", "peer_id": answer.peer_id})
 
 

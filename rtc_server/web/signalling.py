@@ -1,17 +1,44 @@
 """The steps that all endpoints for offers share: token, rate, body, and the call to the registry of peers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
 from aiohttp import web
 
-from rtc_server.errors import OfferMalformed
+from rtc_server.errors import (
+    KeysUnavailable,
+    MalformedRequest,
+    MediaTypeUnsupported,
+    NotAllowed,
+    OfferMalformed,
+    OfferUnacceptable,
+    RateLimited,
+    RtcServerError,
+    ServerFull,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TooSlow,
+)
 from rtc_server.learner import Grant
 from rtc_server.record import EndReason
+from rtc_server.tally import Tally
 from rtc_server.web.access.auth import TokenVerifier
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.request_rate import RequestRate
 from rtc_server.web.server.requests import consent_time, continued_session, read_text
+
+ANSWERED, FAILED = "answered", "internal"
+REFUSALS = {
+    error.code
+    for error in (
+        *(TokenMissing, TokenInvalid, TokenExpired, NotAllowed, KeysUnavailable, RateLimited, ServerFull),
+        *(MalformedRequest, MediaTypeUnsupported, OfferMalformed, OfferUnacceptable, TooSlow),
+    )
+}
+"""Codes of the errors that an offer may be answered with."""
 
 
 class Answer(Protocol):
@@ -82,6 +109,21 @@ class Signalling:
         self._address_rate = address_rate
         self._max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
+        self.offers = Tally((ANSWERED, FAILED, *sorted(REFUSALS)))
+        """By what came of them: answered, the error's code, or failed by a bug."""
+
+    @contextmanager
+    def offer(self) -> Iterator[None]:
+        """Counts what comes of an offer."""
+        try:
+            yield
+        except RtcServerError as error:
+            self.offers.add(error.code if error.code in REFUSALS else FAILED)
+            raise
+        except Exception:
+            self.offers.add(FAILED)
+            raise
+        self.offers.add(ANSWERED)
 
     async def admit(self, request: web.Request, *, cost: float | None = None) -> Grant:
         """What the token allows. Raises RateLimited, and the errors of TokenVerifier.grant.

@@ -39,9 +39,10 @@ class WhipEndpoint:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        grant = await self._signalling.admit(request, cost=1.0)
-        offer_sdp = await self._signalling.read(request, OFFER_TYPE)
-        answer = await self._signalling.connect(request, grant, offer_sdp)
+        with self._signalling.offer():
+            grant = await self._signalling.admit(request, cost=1.0)
+            offer_sdp = await self._signalling.read(request, OFFER_TYPE)
+            answer = await self._signalling.connect(request, grant, offer_sdp)
         response = web.Response(status=201, body=answer.sdp.encode(), content_type=OFFER_TYPE)
         response.headers["Location"] = f"/whip/{answer.peer_id}"
         response.headers["ETag"] = f'"{answer.etag}"'

@@ -3,6 +3,7 @@
 import pytest
 
 from rtc_server.analysis.focus_session import FocusSession
+from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.analysis.pace import STABLE_AFTER_S, AnalysisPace
 from rtc_server.analysis.pipeline import MAX_FAILURES, Outcome, Pipeline
 from rtc_server.frame import EncodedFrame
@@ -58,11 +59,14 @@ def test_what_comes_of_a_turn_is_told_once() -> None:
 
 
 def test_a_frame_that_cannot_be_decoded_asks_for_a_keyframe(decode_failed: Exception) -> None:
-    analysers = Analysers()
-    made = Pipeline("vp8", analysers, FocusSession(Learner(1, 1), "reading", Records()), AnalysisPace(adaptive=True))
+    analysers, counts = Analysers(), FrameCounts()
+    session = FocusSession(Learner(1, 1), "reading", Records())
+    made = Pipeline("vp8", analysers, session, AnalysisPace(adaptive=True), counts)
     made.process([frame(0)])
-    analysers.made[0].failures.append(decode_failed)
-    assert made.process([frame(1)]) == Outcome(keyframe_needed=True)
+    analysers.made[0].failures += [decode_failed, RuntimeError("a bug")]
+    assert made.process([frame(1), frame(2)]) == Outcome(keyframe_needed=True)
+    made.process([frame(3)])
+    assert counts.dropped.read() | {"undecodable": 2, "failed": 1} == counts.dropped.read()
 
 
 def test_an_analysis_that_keeps_failing_is_given_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -110,7 +110,14 @@ async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> N
     work.go.set()
     await until(lambda: len(work.batches) == 2, "it caught up")
     assert work.batches[1] == [100, 101]
+    lane.put(frame(102))
     await lane.close()
+    lane.put(frame(103))
+    dropped = {reason: count for reason, count in pool.frames.dropped.read().items() if count}
+    seen = sum(map(len, work.batches))
+    assert dropped["overload"] == MAX_PENDING + 1, "those that waited, and the one that was too many"
+    assert dropped["waiting_for_keyframe"] == 3
+    assert seen + sum(dropped.values()) == MAX_PENDING + 5 + 4, "each is in one place"
 
 
 async def test_lanes_take_turns() -> None:

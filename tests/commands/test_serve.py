@@ -83,6 +83,14 @@ def test_a_port_that_is_taken_is_one_clear_line(serve: Serve) -> None:
         ended = serve("--demo", "--port", str(taken.getsockname()[1]))
     assert ended.code == 2
     assert "choose another RTC_PORT" in ended.stderr
+
+
+def test_a_port_for_metrics_that_is_taken_is_one_clear_line(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = serve("--demo", RTC_METRICS_PORT=str(taken.getsockname()[1]))
+    assert ended.code == 2
+    assert len(ended.stderr.splitlines()) == 1
+    assert "choose another RTC_METRICS_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

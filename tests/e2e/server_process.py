@@ -32,6 +32,10 @@ class ServerProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def listening(self) -> None:
         self.port = await asyncio.wait_for(self._address, _START_WITHIN_S)
 

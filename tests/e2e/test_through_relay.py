@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp.test_utils import unused_port
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -134,12 +136,13 @@ def _key_digest(relay: RunningRelay) -> str:
 async def test_a_server_that_only_the_relay_can_reach(
     browser_behind_firewall: Browser, relay: RunningRelay, mariadb_server: PrivateMariaDb
 ) -> None:
-    database_url = mariadb_server.new_database()
+    database_url, metrics_port = mariadb_server.new_database(), unused_port()
     settings = {
         "RTC_DATABASE_URL": database_url,
         "RTC_TURN_URLS": relay.urls[0],
         "RTC_TURN_SECRET": SECRET,
         "RTC_SERVER_TURN": "1",
+        "RTC_METRICS_PORT": str(metrics_port),
     }
     async with running_server("--demo", **settings) as server:
         page = await _page(browser_behind_firewall, relay.urls[0])
@@ -148,6 +151,10 @@ async def test_a_server_that_only_the_relay_can_reach(
         await page.get_by_role("button", name="Start", exact=True).click()
         await expect(page.locator("#state")).to_have_text("Focused", timeout=PATIENCE_MS)
         assert await page.evaluate(REMOTE_CANDIDATE) == "relay"
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{metrics_port}/metrics") as response:
+            metrics = (await response.text()).splitlines()
+        assert "rtc_server_peers_relayed 1.0" in metrics
+        assert "rtc_server_turn_credentials_total 0.0" not in metrics
         await page.get_by_role("button", name="Stop").click()
         await expect(page.get_by_role("heading", name="What was stored")).to_be_visible(timeout=PATIENCE_MS)
         await page.context.close()

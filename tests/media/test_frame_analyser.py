@@ -141,3 +141,24 @@ def _eyes_covered():
     face = picture[120:360, 200:440]
     face[95:125, 75:170] = face[88, 120]
     return picture
+
+
+def test_each_frame_is_counted_once(pool, moving):
+    factory = FrameAnalyserFactory(pool)
+    analyser, counts = factory("vp8"), factory.counts
+    first, second, third, fourth = moving[:4]
+    hidden = dataclasses.replace(second, data=bytes([second.data[0] & ~0x10]) + second.data[1:])
+    analyser.analyse([first, hidden])
+    analyser.analyse([third, fourth])
+    assert (counts.decode_s.count, counts.analysis_s.count) == (4, 2)
+    assert counts.skipped.read() == {"still": 0, "newer": 1, "hidden": 1}
+    still = sent([people((200, 120))] * 4)
+    analyser.close()
+    for encoded in still:
+        analyser.analyse([encoded], skip_if_still=True)
+    skipped = counts.skipped.read()["still"]
+    assert skipped >= 1
+    assert counts.analysis_s.count + skipped == 2 + 4
+    with pytest.raises(DecodeFailed):
+        analyser.analyse([dataclasses.replace(first, data=b"rubbish", keyframe=False)] * 3)
+    assert counts.analysis_s.count + sum(counts.skipped.read().values()) == 8, "whoever asked for it counts those"

@@ -85,7 +85,8 @@ async def _publish(clip: Path, url: str) -> None:
 async def test_the_log_says_what_happened_and_never_to_whom(tmp_path: Path, clip: Path) -> None:
     async with _watched_face(tmp_path, clip, log_level="debug") as lines:
         log = "\n".join(lines)
-    assert '"route": "/whip"' in log
+    for event in ('"route": "/whip"', '"event": "session started"', '"event": "session ended"'):
+        assert event in log
     personal = {
         "a user, module or section": "|".join(map(str, (LEARNER.user_id, LEARNER.module_id, LEARNER.section_id))),
         "a name": NAME,

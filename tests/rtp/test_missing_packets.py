@@ -3,6 +3,7 @@
 import pytest
 
 from rtc_server.rtp.missing_packets import MAX_REQUESTS, MissingPackets
+from rtc_server.rtp.packet_counts import PacketCounts
 
 
 @pytest.fixture
@@ -72,3 +73,16 @@ def test_what_is_new_is_asked_for_at_once(missing: MissingPackets) -> None:
     assert missing.due(0.0) == (1,)
     missing.note(2, 4, 0.001)
     assert missing.due(0.001) == (2, 3)
+
+
+def test_what_became_of_them_is_counted() -> None:
+    counts = PacketCounts()
+    missing = MissingPackets(counts)
+    missing.note(1, 4, 0.0)
+    missing.found(1, 0.001)
+    missing.due(0.002)
+    missing.found(2, 0.05)
+    missing.found(2, 0.06)
+    missing.forget_before(10)
+    missing.found(3, 0.07)
+    assert (counts.missing, counts.late, counts.repaired) == (3, 1, 1), "one was lost"

@@ -58,6 +58,9 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
         hand_over(writer, one)
         await writer.settle(one.focus_session_id)
 
+    written, failed = writer.counts.write_s.count, writer.counts.writes_failed
+    assert (written >= 1, failed, writer.waiting, writer.spooled) == (True, 0, 0, 0)
+
     server.stop()
     hand_over(writer, record(live.focus_session_id, span(0, 2)))
     with pytest.raises(StoreUnavailable, match="What was measured is kept"):
@@ -66,6 +69,8 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
     last = record(ended.focus_session_id, span(0, 9), end_reason="stopped")
     for one in (newest, last, begun):
         hand_over(writer, one)
+    assert (writer.database_is_away, writer.waiting, writer.spooled) == (True, 3, 3)
+    assert writer.counts.writes_failed >= 1
     with pytest.raises(StoreUnavailable):
         await FocusReader(engine).stored_session(live.focus_session_id)
 
@@ -75,6 +80,7 @@ async def test_the_newest_totals_arrive_when_the_database_is_back(
         found = await FocusReader(engine).stored_session(one.focus_session_id)
         assert found is not None
         assert found.record == one
+    assert (writer.database_is_away, writer.waiting) == (False, 0)
     assert await query(engine, "SELECT count(*) FROM eye_tracking_sessions") == [(3,)]
     assert [one.getMessage() for one in caplog.records if one.name == "rtc_server.store.writer"] == [
         "the database does not answer; what is measured is kept and written later",
@@ -140,6 +146,7 @@ async def test_only_so_many_ended_sessions_wait(
     ended = [record(None, span(0, 1), end_reason="stopped") for _ in range(5)]
     for one in (live, *ended):  # faster than any database
         hand_over(writer, one)
+    assert writer.counts.sessions_lost == 2
     await writer.close()
     stored = {key for (key,) in await query(engine, "SELECT focus_session_id FROM rtc_focus_sessions")}
     assert stored == {one.focus_session_id for one in (live, *ended[2:])}

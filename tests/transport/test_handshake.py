@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
+from rtc_server.peer.counts import PeerCounts
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.transport.handshake import Certificate
+from rtc_server.transport.handshake import Certificate, HandshakeFailure, kind_of
 from tests.peer.learner_client import LearnerClient, grant, learner_client
-from tests.peer.stand_ins import until
+from tests.peer.stand_ins import MakeRegistry, until
 from tests.transport.test_encryption import shake_hands
 
 
@@ -70,18 +71,27 @@ async def test_a_client_with_an_rsa_certificate_connects(registry: PeerRegistry)
 
 
 async def test_the_log_says_that_there_was_no_shared_cipher(
-    registry: PeerRegistry, caplog: pytest.LogCaptureFixture
+    make_registry: MakeRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
+    counts = PeerCounts()
+    registry = make_registry(counts=counts)
     async with learner_client() as client:
         use(Choosy.generateCertificate(), client)
         await connect(client, registry, lambda sdp: sdp.replace("setup:actpass", "setup:active"))
         await until(lambda: bool(failures(caplog)), "the failure is logged")
+        await until(lambda: len(registry) == 0, "it was given up")
     assert failures(caplog) == ["no shared cipher"]
+    assert {cause: count for cause, count in counts.connections_failed.read().items() if count} == {
+        "no_shared_cipher": 1
+    }
 
 
 async def test_the_log_says_that_it_was_not_the_client_of_the_offer(
-    registry: PeerRegistry, caplog: pytest.LogCaptureFixture
+    make_registry: MakeRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
+    counts = PeerCounts()
+    registry = make_registry(counts=counts)
+
     def forge(sdp: str) -> str:
         lines = sdp.split("\r\n")
         return "\r\n".join(f"a=fingerprint:sha-256 {'00:' * 31}00" if "fingerprint" in line else line for line in lines)
@@ -89,7 +99,26 @@ async def test_the_log_says_that_it_was_not_the_client_of_the_offer(
     async with learner_client() as client:
         await connect(client, registry, forge)
         await until(lambda: bool(failures(caplog)), "the failure is logged")
+        await until(lambda: len(registry) == 0, "it was given up")
     assert failures(caplog) == ["fingerprint mismatch"]
+    assert {cause: count for cause, count in counts.connections_failed.read().items() if count} == {"certificate": 1}
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        ("no shared cipher", HandshakeFailure.NO_SHARED_CIPHER),
+        ("sslv3 alert handshake failure", HandshakeFailure.NO_SHARED_CIPHER),
+        ("tlsv1 alert unknown ca", HandshakeFailure.CERTIFICATE),
+        ("sslv3 alert bad certificate", HandshakeFailure.CERTIFICATE),
+        ("no SRTP profile negotiated", HandshakeFailure.NO_SRTP),
+        ("tlsv1 alert internal error", HandshakeFailure.ALERT),
+        ("connection error", HandshakeFailure.CONNECTION),
+        ("whatever the next OpenSSL says", HandshakeFailure.OTHER),
+    ],
+)
+def test_every_cause_is_of_one_of_a_few_kinds(cause: str, kind: HandshakeFailure) -> None:
+    assert kind_of(cause) is kind
 
 
 def failures(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -45,6 +45,11 @@ class Spooler:
         """True while the spool cannot be written. If the database is away too, a crash then loses sessions."""
         return self._failing
 
+    @property
+    def spooled(self) -> int:
+        """Sessions with a record in the spool, or with one that will be there soon."""
+        return len(self._held.keys() | {key for key, wish in self._wanted.items() if wish.keep})
+
     async def start(self) -> list[FocusRecord]:
         """Starts the task. Returns the records of earlier servers; they stay in the spool until they are dropped."""
         found = await asyncio.to_thread(self._spool.recover)
