@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy.testing  # noqa: F401  # here, and not in a test: it asks a process for the CPU's features as it is loaded
 import pytest
 
-FOLDERS = {"architecture", "focus", "rtp", "sdp", "simulation"}
+FOLDERS = {"architecture", "focus", "rtp", "sdp"}
 MODULES = {
     # what is seen in a picture
     *("test_replay", "test_face_tracker", "test_image_quality", "test_picture"),
