@@ -42,7 +42,7 @@ class OwnershipRows(Protocol):
     async def claim(
         self, focus_session_id: str, learner: Learner, server_id: str, window_s: float
     ) -> FocusRecord | None: ...
-    async def release(self, focus_session_id: str, server_id: str) -> None: ...
+    async def release(self, focus_session_id: str, learner: Learner, server_id: str) -> None: ...
     async def fence_of(self, focus_session_id: str) -> int | None: ...
     async def seconds_ahead(self, learner: Learner) -> float: ...
 
@@ -60,7 +60,7 @@ class Leases:
         self._held_since: float | None = None
         """Loop time since when the lease was always renewed in time; None if it was not the last time."""
         self._renewed = 0.0
-        self._doubtful: set[str] = set()
+        self._doubtful: dict[str, Learner] = {}
         """Sessions that may have been taken over, for learners who have a new one now."""
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -100,9 +100,9 @@ class Leases:
             logger.warning(
                 "a session could not go on, so the learner has a new one", extra={"cause": root_cause(error)}
             )
-            self._doubtful.add(focus_session_id)
+            self._doubtful[focus_session_id] = learner
             return None
-        self._doubtful.discard(focus_session_id)
+        self._doubtful.pop(focus_session_id, None)
         return record
 
     async def has_moved(self, focus_session_id: str, fence: int) -> bool:
@@ -158,9 +158,9 @@ class Leases:
     async def _release_doubtful(self) -> None:
         with suppress(Exception):  # the next time
             async with asyncio.timeout(_WITHIN_S):
-                for focus_session_id in tuple(self._doubtful):
-                    await self._rows.release(focus_session_id, self.server_id)
-                    self._doubtful.discard(focus_session_id)
+                for focus_session_id, learner in tuple(self._doubtful.items()):
+                    await self._rows.release(focus_session_id, learner, self.server_id)
+                    self._doubtful.pop(focus_session_id, None)
 
 
 def _now() -> float:

@@ -121,11 +121,12 @@ async def claim(
     return replace(record, server_id=server_id, fence=fence, end_reason=None)
 
 
-async def release(connection: AsyncConnection, focus_session_id: str, server_id: str) -> None:
-    """Closes a session that this server has taken over and does not have: whether it did was not known."""
+async def release(connection: AsyncConnection, focus_session_id: str, learner: Learner, server_id: str) -> None:
+    """Closes a session of this learner that this server took over and does not have: whether it did was not known."""
+    mine = and_(_ours.focus_session_id == focus_session_id, _of(learner), _ours.server_id == server_id)
     await connection.execute(
         update(focus_sessions)
-        .where(_ours.focus_session_id == focus_session_id, _ours.server_id == server_id, _ours.ended_at.is_(None))
+        .where(mine, _ours.ended_at.is_(None))
         .values(ended_at=_ours.recorded_at, end_reason=EndReason.CRASH.value)
     )
 

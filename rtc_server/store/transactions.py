@@ -70,9 +70,9 @@ class OwnershipTransactions:
         async with self._engine.begin() as connection:
             return await ownership.seconds_ahead(connection, learner)
 
-    async def release(self, focus_session_id: str, server_id: str) -> None:
+    async def release(self, focus_session_id: str, learner: Learner, server_id: str) -> None:
         async with self._engine.begin() as connection:
-            await ownership.release(connection, focus_session_id, server_id)
+            await ownership.release(connection, focus_session_id, learner, server_id)
 
     async def fence_of(self, focus_session_id: str) -> int | None:
         async with self._engine.begin() as connection:

@@ -79,9 +79,10 @@ class Database:
         self.closed_at.pop(key, None)
         return taken
 
-    def release(self, key: str, server_id: str) -> None:
+    def release(self, key: str, learner: Learner, server_id: str) -> None:
         one = self.sessions.get(key)
-        if one is not None and one.server_id == server_id and one.end_reason is None:
+        mine = one is not None and (one.learner, one.server_id) == (learner, server_id)
+        if one is not None and mine and one.end_reason is None:
             self.sessions[key] = replace(one, end_reason=EndReason.CRASH.value)
 
     def _end_elsewhere(self, newest: FocusRecord) -> None:

@@ -192,8 +192,8 @@ class Rows:
     async def claim(self, key: str, learner: Learner, server_id: str, window_s: float) -> FocusRecord | None:
         return await self._step(lambda: self._database.claim(key, learner, server_id, self._now(), window_s))
 
-    async def release(self, key: str, server_id: str) -> None:
-        await self._step(lambda: self._database.release(key, server_id))
+    async def release(self, key: str, learner: Learner, server_id: str) -> None:
+        await self._step(lambda: self._database.release(key, learner, server_id))
 
     async def fence_of(self, key: str) -> int | None:
         stored = await self._step(lambda: self._database.progress(key))

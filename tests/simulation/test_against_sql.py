@@ -73,8 +73,9 @@ async def _compare(history: list[tuple[object, ...]], folder: Path) -> None:
                     fake.renew(SERVERS[server], number, lease_s)  # type: ignore[call-overload,arg-type]
                 elif what == "release":
                     session, server = details
-                    await ownership.release(connection, SESSIONS[session], SERVERS[server])  # type: ignore[call-overload]
-                    fake.release(SESSIONS[session], SERVERS[server])  # type: ignore[call-overload]
+                    key, learner, server_id = SESSIONS[session], LEARNERS[session], SERVERS[server]  # type: ignore[call-overload]
+                    await ownership.release(connection, key, learner, server_id)
+                    fake.release(key, learner, server_id)
                 else:
                     assert await ownership.close_orphans(connection) == fake.close_orphans(number)
                 assert real_now.tzinfo is not None

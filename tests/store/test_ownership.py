@@ -11,7 +11,7 @@ from rtc_server.focus.neutral import Neutral
 from rtc_server.focus.state import Span
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord, Resumption
-from rtc_server.store.ownership import claim, close_orphans, give_up_lease, renew_lease, seconds_ahead
+from rtc_server.store.ownership import claim, close_orphans, give_up_lease, release, renew_lease, seconds_ahead
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.writer import FocusWriter
@@ -163,6 +163,18 @@ async def test_a_session_of_a_live_server_goes_on_however_long_it_was_paused(
 ) -> None:
     paused = await written(writer, measured(server=LIVE, age_s=600.0))
     assert await claimed(engine, paused) == replace(paused, server_id=NEXT, fence=1)
+
+
+async def test_a_claim_of_doubtful_outcome_closes_nobody_elses_session(
+    engine: AsyncEngine, writer: FocusWriter
+) -> None:
+    one = await written(writer, measured(server=LIVE))
+    async with engine.begin() as connection:
+        await release(connection, one.focus_session_id, Learner(8, 3, 2), LIVE)
+    assert await stored(engine, one.focus_session_id) == one
+    async with engine.begin() as connection:
+        await release(connection, one.focus_session_id, LEARNER, LIVE)
+    assert await stored(engine, one.focus_session_id) == replace(one, end_reason="crash")
 
 
 async def test_the_newest_wins_on_other_servers_too(engine: AsyncEngine, writer: FocusWriter) -> None:
