@@ -279,8 +279,8 @@ class Peer:
             await asyncio.sleep(BEAT_S)
             now = self._loop.time()
             verdict = self._vital_signs.verdict(now, self.session.paused_since)
-            if self.session.end_reason is not None:
-                self._end(self.session.end_reason)  # another server has gone on with it
+            if self.session.end_reason is EndReason.REPLACED:
+                self._end(EndReason.REPLACED)  # another server has gone on with it
             elif verdict is Verdict.GONE:
                 self.lose(EndReason.SILENCE if self._life.state is PeerState.CONNECTED else EndReason.FAILED)
             elif verdict is Verdict.OLD:

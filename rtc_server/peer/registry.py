@@ -54,6 +54,10 @@ class Ownership(Protocol):
         """By how much this learner's sessions, on any server, are ahead of real time. Raises nothing."""
         ...
 
+    async def settle(self, focus_session_ids: Collection[str]) -> None:
+        """Waits until what these sessions hold is stored, for a short time at most. Raises nothing."""
+        ...
+
 
 class PeerRegistry:
     """Use it from the event loop."""
@@ -183,7 +187,13 @@ class PeerRegistry:
     async def close(self) -> None:
         """Ends all peers and FocusSessions; returns once nothing of them is left."""
         self._closed = True
-        for peer in list(self._peers.values()):
+        leaving = list(self._peers.values())
+        for peer in leaving:
+            peer.session.end(EndReason.SHUTDOWN, peer.peer_id)
+        if self._ownership is not None:
+            # Before they hear of it: a learner who does goes on at another server at once.
+            await self._ownership.settle([peer.session.id for peer in leaving])
+        for peer in leaving:
             peer.end(EndReason.SHUTDOWN)
         await asyncio.gather(*self._claims.values(), return_exceptions=True)
         while self._tasks:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol
 
@@ -120,6 +121,13 @@ class Leases:
                 return await self._rows.seconds_ahead(learner)
         except Exception:  # the writer says that the database does not answer
             return 0.0
+
+    async def settle(self, focus_session_ids: Collection[str]) -> None:
+        """Waits until what these sessions hold is stored, or CLAIM_WITHIN_S. Raises nothing."""
+        saves = (self._saves.settle(focus_session_id) for focus_session_id in focus_session_ids)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                await asyncio.gather(*saves, return_exceptions=True)  # the writer says what is not stored
 
     async def _run(self) -> None:
         looked = _now()

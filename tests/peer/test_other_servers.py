@@ -110,6 +110,28 @@ async def test_a_server_that_is_stopped_says_so_and_its_sessions_go_on(
     assert (await stored(engine, session)).fence == 1
 
 
+async def test_a_learner_hears_of_a_stop_once_all_is_stored(server: StartServer, engine: AsyncEngine) -> None:
+    """Else they could go on at another server, with less."""
+    first, second = await server(), await server()
+    async with learner_client() as before, learner_client() as after:
+        await before.connect(first)
+        session = (await before.told("tracking_started"))["focus_session_id"]
+        await before.told("tracking_update", lambda update: update["media_time_s"] > 0.5)
+        async with engine.connect() as other:
+            await other.exec_driver_sql("UPDATE rtc_servers SET server_id = server_id")  # nobody else can write
+            closing = asyncio.create_task(first.close())
+            await asyncio.sleep(0.4)
+            assert not any(message["type"] == "tracking_stopped" for message in before.messages)
+            await other.rollback()
+        stopped = await before.told("tracking_stopped")
+        record = await stored(engine, session)
+        await closing
+        await after.connect(second, continues=session)
+        update = await after.told("tracking_update", lambda update: update["server_ms"] > 0)
+    assert record.end_reason == "shutdown"
+    assert update["metrics"]["unfocused_time"] >= stopped["metrics"]["unfocused_time"] > 0.5
+
+
 async def test_who_stops_before_a_picture_came_is_told_what_there_was(server: StartServer, engine: AsyncEngine) -> None:
     first, second = await server(), await server()
     async with learner_client() as before, learner_client() as after:
