@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pymysql
 
-from bench.database_faults import private_database
+from bench.database_faults import FailingDatabase, private_database
 from bench.report import Goal, Report
 from bench.run import Run
 from rtc_server.focus.neutral import Neutral
@@ -22,6 +22,7 @@ from rtc_server.store.engine import open_store
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
+from tests.databases import PrivateMariaDb
 
 LEARNERS = (30, 200)
 UPDATES_PER_S = 10
@@ -86,17 +87,17 @@ async def saves(run: Run) -> Report:
 
 
 async def _measured(count: int, seconds: float, interval_s: float) -> dict[str, Any]:
-    with private_database("mysql") as server, tempfile.TemporaryDirectory() as folder:
-        engine = await open_store(server.new_database())
+    with private_database("mysql") as database, tempfile.TemporaryDirectory() as folder:
+        engine = await open_store(database.url)
         writer = FocusWriter(Transactions(engine, "day"), Spool(Path(folder)), interval_s)
         await writer.start()
         lessons = [Lesson(number) for number in range(count)]
         try:
             await _teach(writer, lessons, 3.0)
-            before, cpu, began = _counts(server), time.process_time(), time.monotonic()
+            before, cpu, began = _counts(database), time.process_time(), time.monotonic()
             await _teach(writer, lessons, seconds)
             passed_s = time.monotonic() - began
-            cpu_s, after = time.process_time() - cpu, _counts(server)
+            cpu_s, after = time.process_time() - cpu, _counts(database)
         finally:
             await writer.close()
             await engine.dispose()
@@ -116,7 +117,9 @@ async def _teach(writer: FocusWriter, lessons: list[Lesson], seconds: float) -> 
         await asyncio.sleep(1 / UPDATES_PER_S)
 
 
-def _counts(server: Any) -> dict[str, int]:
+def _counts(database: FailingDatabase) -> dict[str, int]:
+    server = database.server
+    assert isinstance(server, PrivateMariaDb)
     with pymysql.connect(unix_socket=str(server.socket), user="root") as connection, connection.cursor() as cursor:
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_%'")
         return {str(name): int(value) for name, value in cursor.fetchall() if str(name) in COUNTED}

@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 
 from bench.database_faults import private_database
-from bench.faults import LEARNERS, Stage, wait_for_server, watched
+from bench.fault_stage import LEARNERS, Stage, wait_for_server, watched
 from bench.processes import SECRET
 from bench.report import Goal, Report
 from bench.run import Run
@@ -30,19 +30,19 @@ async def soak(run: Run) -> Report:
     samples: list[dict[str, float]] = []
     came = 0
     with tempfile.TemporaryDirectory(prefix="rtc-soak-") as folder, private_database("mysql") as database:
-        stage = Stage(database.new_database(), Path(folder))
+        stage = Stage(database.url, Path(folder))
         gate, chance, ends = asyncio.Semaphore(2), random.Random(15), time.monotonic() + seconds
         try:
             await stage.start()
             async with aiohttp.ClientSession() as http:
-                await wait_for_server(http, stage.address)
+                await wait_for_server(http, stage.url)
 
                 async def come_and_go(place: int) -> None:
                     nonlocal came
                     while time.monotonic() < ends:
                         came += 1
                         token = mint_token(SECRET, Learner(came, 1 + place), audience="rtc-server", ttl_s=3600)
-                        one, enough = watched(http, f"http://{stage.address}/whip", token, run.clip), asyncio.Event()
+                        one, enough = watched(http, f"{stage.url}/whip", token, run.clip), asyncio.Event()
                         asyncio.get_running_loop().call_later(chance.uniform(*STAYS_S), enough.set)
                         await one.learner.run(enough, gate)
 

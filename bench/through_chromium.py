@@ -88,7 +88,7 @@ async def _played(paths: tuple[Path, ...], policy: Policy) -> dict[Path, Analysi
     return found
 
 
-def write_camera(clip: Path, camera: Path) -> float:
+def write_camera(clip: Path, camera: Path, *, lead_s: float = LEAD_S, tail_s: float = TAIL_S) -> float:
     """A Y4M of the clip between black, fitted into 640x480; gives the clip's length in seconds."""
     reformatter = VideoReformatter()
     black = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
@@ -99,7 +99,7 @@ def write_camera(clip: Path, camera: Path) -> float:
         def show(picture: np.ndarray[Any, np.dtype[np.uint8]], times: int = 1) -> None:
             file.write((b"FRAME\n" + picture.tobytes()) * times)
 
-        show(black, round(LEAD_S * FPS))
+        show(black, round(lead_s * FPS))
         shown, picture = 0, black
         for time_s, frame in opened.frames(FPS):
             # A camera repeats its picture until there is a new one.
@@ -107,7 +107,7 @@ def write_camera(clip: Path, camera: Path) -> float:
             show(picture, max(0, due - shown))
             picture, shown = _fitted(reformatter, frame, black), max(due, shown)
         show(picture)
-        show(black, round(TAIL_S * FPS))
+        show(black, round(tail_s * FPS))
     return (shown + 1) / FPS
 
 
@@ -127,11 +127,15 @@ def _fitted(
     return picture
 
 
-async def _said(playwright: Playwright, url: str, camera: Path, seconds: float) -> dict[str, Any]:
+def camera_flags(camera: Path) -> dict[str, Any]:
+    """How Chromium is started with this file as its camera."""
     flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    browser = await playwright.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", *flags, f"--use-file-for-fake-video-capture={camera}"]
-    )
+    file = f"--use-file-for-fake-video-capture={camera}"
+    return {"executable_path": CHROMIUM, "args": ["--no-sandbox", *flags, file]}
+
+
+async def _said(playwright: Playwright, url: str, camera: Path, seconds: float) -> dict[str, Any]:
+    browser = await playwright.chromium.launch(**camera_flags(camera))
     try:
         page = await browser.new_page()
         await page.goto(url)

@@ -46,6 +46,13 @@ class PrivateServer:
         """Creates an empty database and returns its URL."""
         raise NotImplementedError
 
+    def url(self, user: str, name: str) -> str:
+        raise NotImplementedError
+
+    def execute(self, statement: str) -> None:
+        """With all rights."""
+        raise NotImplementedError
+
     def new_name(self) -> str:
         return f"test_{next(self._names)}"
 

@@ -8,7 +8,7 @@ import { RoundTrip } from "./round-trip.js";
 
 const STOP_TIMEOUT_MS = 3_000;
 /** The server answers several frames a second. After so long without an answer, the last one is out of date. */
-const SILENCE_MS = 2_000;
+const SILENCE_MS = 1_800;
 /** A connection that lasted this long was a good one: the next loss starts again with a short wait. */
 const GOOD_CONNECTION_MS = 30_000;
 const GIVE_UP_AFTER_MS = 10 * 60_000;
@@ -30,7 +30,7 @@ const GIVE_UP_AFTER_MS = 10 * 60_000;
  * - `update` – `tracking_update` with two more fields: `round_trip_ms` (from the frame's sending to this update's
  *   arrival, or null) and `round_trip_is_estimate` (network and server time added up, where the
  *   browser cannot time frames).
- * - `silence` – no update has come for two seconds; detail is the Date of the last one, or null. The next `update`
+ * - `silence` – no update has come for 1.8 s; detail is the Date of the last one, or null. The next `update`
  *   ends it. Not said while paused: then none is expected. A server that is gone, or has forgotten the connection, is
  *   then connected to anew.
  * - `draining` – the server is about to stop. The run goes on at the next one, or once this one is back.
