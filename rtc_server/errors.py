@@ -141,6 +141,12 @@ class DecodeFailed(RtcServerError):
 # -- the server's own surroundings
 
 
+class FleetUnreachable(RtcServerError):
+    """Another server of the fleet is needed, and cannot be found now."""
+
+    code = "fleet_unreachable"
+
+
 class StoreUnavailable(RtcServerError):
     """The database cannot be reached, or its tables are not as required."""
 

@@ -202,6 +202,19 @@ class Settings(BaseSettings):
         "with what is left in the spool.",
     )
 
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis in which the servers of a fleet find each other, such as `redis://host:6379/0`. By default "
+        "there is one server.",
+    )
+    fleet_secret: SecretStr | None = Field(
+        None, min_length=32, description="Secret of the servers of a fleet among themselves; at least 32 bytes."
+    )
+    private_host: str = Field(
+        "127.0.0.1", description="Address of this server at which the other servers of the fleet reach it."
+    )
+    private_port: int = Field(0, ge=0, le=65535, description="Port for them; 0 picks a free one.")
+
     udp_ports: Annotated[PortRange | None, NoDecode, BeforeValidator(_port_range)] = Field(
         None, description="UDP ports for media, such as `40000-40100`. By default any free port."
     )

@@ -67,6 +67,11 @@ class Site(web.BaseSite):
     def name(self) -> str:
         return f"{self._host}:{self._port}"
 
+    @property
+    def port(self) -> int:
+        """That it listens on."""
+        return int(self._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
+
     async def start(self) -> None:
         """Raises OSError if it cannot listen."""
         await super().start()
