@@ -40,7 +40,7 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         registry = peers.registry
         fleet = open_fleet(settings, store, peers, owned)
         signalling = make_signalling(settings, registry, tokens)
-        await open_metrics(settings, store, peers, signalling, ice_servers, owned)
+        await open_metrics(settings, store, peers, signalling, ice_servers, fleet, owned)
         application = make_application(settings, store, registry, tokens, signalling, ice_servers, fleet, demo=demo)
         address, private_url = await listen(settings, application, certificate, owned)
         await join(fleet, private_url, owned)

@@ -1,7 +1,10 @@
 """The fleet, where there is one: its directory, and how requests get to the server that should answer them."""
 
+import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 from redis.asyncio import Redis
@@ -13,6 +16,7 @@ from rtc_server.errors import SettingsError
 from rtc_server.fleet.class_exchange import ClassExchange
 from rtc_server.fleet.fleet import Fleet
 from rtc_server.fleet.stress import Stress
+from rtc_server.peer.registry import PeerRegistry
 from rtc_server.settings import Settings
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.passport import PassportOffice
@@ -26,6 +30,8 @@ CONNECTIONS_TO_A_WORKER = 32
 @dataclass(frozen=True, slots=True)
 class FleetParts:
     elsewhere: OnlyHere | Relay
+    stress: Callable[[], float]
+    """Of this server, from 0 to 1."""
     live_class: LiveLearners
     """Of all servers."""
     office: PassportOffice | None = None
@@ -34,8 +40,10 @@ class FleetParts:
 
 def open_fleet(settings: Settings, store: Store, peers: Peers, owned: AsyncExitStack) -> FleetParts:
     """Without RTC_REDIS_URL there is only this server. What it opens is closed by `owned`. Raises SettingsError."""
+    registry, pool = peers.registry, peers.services.pool
+    stress = Stress(busy_s=lambda: pool.busy_s, threads=pool.threads, capacity=settings.max_sessions)
     if settings.redis_url is None:
-        return FleetParts(OnlyHere(), peers.registry.live_class)
+        return FleetParts(OnlyHere(), partial(_measured, stress, registry), registry.live_class)
     if settings.fleet_secret is None:
         raise SettingsError(
             "the servers of a fleet must know each other: set RTC_FLEET_SECRET to the same secret for all of them "
@@ -43,7 +51,6 @@ def open_fleet(settings: Settings, store: Store, peers: Peers, owned: AsyncExitS
         )
     redis = _redis(settings.redis_url.get_secret_value())
     owned.push_async_callback(redis.aclose)
-    registry, pool = peers.registry, peers.services.pool
     fleet = Fleet(
         redis,
         worker_id=store.leases.server_id,
@@ -51,7 +58,7 @@ def open_fleet(settings: Settings, store: Store, peers: Peers, owned: AsyncExitS
         capacity=settings.max_sessions,
         peers=lambda: len(registry),
         draining=lambda: registry.draining,
-        stress=Stress(busy_s=lambda: pool.busy_s, threads=pool.threads, capacity=settings.max_sessions),
+        stress=stress,
     )
     http = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit_per_host=CONNECTIONS_TO_A_WORKER), auto_decompress=False
@@ -62,7 +69,11 @@ def open_fleet(settings: Settings, store: Store, peers: Peers, owned: AsyncExitS
     owned.push_async_callback(exchange.close)
     office = PassportOffice(settings.fleet_secret.get_secret_value())
     relay = Relay(fleet, http, office, ClientAddresses(settings.trusted_proxies))
-    return FleetParts(relay, exchange, office, fleet)
+    return FleetParts(relay, lambda: fleet.here.stress, exchange, office, fleet)
+
+
+def _measured(stress: Stress, registry: PeerRegistry) -> float:
+    return stress.measure(time.monotonic(), len(registry), late_s=0.0)
 
 
 async def join(parts: FleetParts, private_url: str, owned: AsyncExitStack) -> None:

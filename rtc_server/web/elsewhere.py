@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 
 from rtc_server.errors import FleetUnreachable, PeerUnknown, ServerFull
 from rtc_server.fleet.worker import Worker, owner_of
+from rtc_server.tally import Tally
 from rtc_server.web.access.client_address import ClientAddresses
 from rtc_server.web.access.passport import PassportOffice, passport_of
 from rtc_server.web.among_servers import END, SETTLE
@@ -28,7 +29,7 @@ ANSWERS_WITHIN_S = 3.0
 """An answer to an offer is made in some 10 ms."""
 _FULL = 503
 _PASSED_ON = ("Authorization", "Content-Type", "If-Match", "Origin")
-_PASSED_BACK = ("Content-Type", "Location", "ETag", "Link", "Retry-After", "WWW-Authenticate", "Accept-Patch")
+_PASSED_BACK = {"content-type", "location", "etag", "link", "retry-after", "www-authenticate"}
 
 Here = Callable[[], Awaitable[web.Response]]
 """Answers on this server."""
@@ -71,8 +72,18 @@ class OtherServers(Protocol):
         ...
 
 
+TAKEN, REFUSED, UNREACHABLE = "taken", "refused", "unreachable"
+
+
+def _outcomes() -> Tally:
+    return Tally((TAKEN, REFUSED, UNREACHABLE))
+
+
 class OnlyHere:
     """There is no other server."""
+
+    def __init__(self) -> None:
+        self.offers = _outcomes()
 
     async def offer(self, _request: web.Request, _body: str, here: Here) -> web.Response:
         return await here()
@@ -97,6 +108,8 @@ class Relay:
         self._http = http
         self._office = office
         self._addresses = addresses
+        self.offers = _outcomes()
+        """Those that another server was asked to answer."""
 
     async def offer(self, request: web.Request, body: str, here: Here) -> web.Response:
         """A place on the best server that has one. Raises ServerFull, and what `here` raises."""
@@ -112,7 +125,9 @@ class Relay:
                     continue
             else:
                 relayed = await self._relayed(worker, request, body)
-                if relayed is None or relayed.status == _FULL:
+                refused = relayed is not None and relayed.status == _FULL
+                self.offers.add(REFUSED if refused else TAKEN if relayed is not None else UNREACHABLE)
+                if relayed is None or refused:
                     continue
                 answer = relayed
             self._fleet.taken(worker)
@@ -167,5 +182,5 @@ class Relay:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             logger.warning("a server of the fleet cannot be reached", extra={"cause": type(error).__name__})
             return None
-        back = CIMultiDict((name, value) for name, value in answer.headers.items() if name in _PASSED_BACK)
+        back = CIMultiDict((name, value) for name, value in answer.headers.items() if name.lower() in _PASSED_BACK)
         return web.Response(status=answer.status, body=content, headers=back)
