@@ -154,7 +154,12 @@ def make_ice_servers(settings: Settings) -> IceServers:
 
 
 async def listen(
-    settings: Settings, application: web.Application, certificate: Certificate | None, owned: AsyncExitStack
+    settings: Settings,
+    application: web.Application,
+    certificate: Certificate | None,
+    owned: AsyncExitStack,
+    *,
+    shares_port: bool,
 ) -> tuple[str, str]:
     """Opens the sockets last; returns the address, and the one for the other servers of the fleet if there are any."""
     runner = server_runner(
@@ -165,7 +170,14 @@ async def listen(
     if certificate is not None:
         owned.push_async_callback(end, asyncio.create_task(certificate.watch(), name="certificate"))
     context = certificate.context if certificate is not None else None
-    site = Site(runner, settings.host, settings.port, tls=context, handshake_timeout=settings.header_timeout)
+    site = Site(
+        runner,
+        settings.host,
+        settings.port,
+        tls=context,
+        handshake_timeout=settings.header_timeout,
+        shares_port=shares_port,
+    )
     try:
         await site.start()
     except OSError as error:
