@@ -14,7 +14,7 @@ import aiohttp
 
 from bench.clip import sitter
 from bench.database_faults import DATABASE_FAULTS, DatabaseFault, full, private_database, small_disk
-from bench.fault_stage import LEARNERS, NOTHING_S, Stage, caught_up, stage, wait_for_server
+from bench.fault_stage import LEARNERS, NOTHING_S, WITHIN_S, Stage, caught_up, stage, wait_for_server
 from bench.figures import spread
 from bench.network_cut import Cable, clip_file
 from bench.page_kills import page_kills
@@ -157,7 +157,8 @@ async def cut(run: Run, seconds: float, found: Found) -> None:
     for learner in told.learners:
         total_s, _, _ = stored.get(learner["focus_session_id"] or "", (0.0, 0.0, None))
         found.lost_s.append(max(0.0, learner["metrics"]["total_time"] - total_s))
-    found.resumed.append(len(stored) == LEARNERS)
+    if seconds < WITHIN_S:
+        found.resumed.append(len(stored) == LEARNERS)
     counted_s = sum(total_s + unknown_s for total_s, unknown_s, _ in stored.values()) / LEARNERS
     found.doubled_s.append(max(0.0, counted_s - told.passed_s))
     run.say(f"faults: network cut for {seconds:g} s: {len(stored)} sessions of {LEARNERS} learners")
