@@ -65,7 +65,7 @@ async def cores(run: Run) -> Report:
     return Report(
         "cores",
         f"Learners at {FRAMES_PER_S:.0f} frames a second, adaptive, that are carried: p95 at most {MOST_MS:.0f} ms, "
-        f"and {UPDATES_PER_S} updates a second for each. Each worker may use {SHARE} of a core (a cgroup), so that two fit "
+        f"and {UPDATES_PER_S} updates a second for each. Each worker may use {SHARE} of a core (a cgroup): so two fit "
         "beside the load on this machine; one process with two threads may use twice that. Two workers share one port "
         "and one Redis. Medians with least and most.",
         rows,
