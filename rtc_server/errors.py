@@ -42,6 +42,12 @@ class NotAllowed(RtcServerError):
     code = "not_allowed"
 
 
+class NotOfThisFleet(NotAllowed):
+    """A request that another server seems to have relayed is not signed with this fleet's secret."""
+
+    code = "not_of_this_fleet"
+
+
 class GroupTooSmall(RtcServerError):
     """A teacher asks for single learners where only sums of larger groups are shown."""
 

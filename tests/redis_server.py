@@ -15,25 +15,26 @@ START_WITHIN_S = 10.0
 class PrivateRedis:
     """`stop` and `start` it as you like: it forgets everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((host, 0))
             self.port = probe.getsockname()[1]
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     async def start(self) -> None:
         program = shutil.which("redis-server")
         assert program is not None, "redis-server is missing: apt-get install redis-server"
-        options = ("--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
+        options = ("--bind", self.host, "--port", str(self.port), "--save", "", "--protected-mode", "no")
         self._process = await asyncio.create_subprocess_exec(program, *options, stdout=asyncio.subprocess.DEVNULL)
         async with asyncio.timeout(START_WITHIN_S):
             while True:
                 try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    _, writer = await asyncio.open_connection(self.host, self.port)
                 except OSError:
                     await asyncio.sleep(0.02)
                     continue
@@ -57,8 +58,8 @@ class PrivateRedis:
 
 
 @asynccontextmanager
-async def private_redis() -> AsyncIterator[PrivateRedis]:
-    redis = PrivateRedis()
+async def private_redis(host: str = "127.0.0.1") -> AsyncIterator[PrivateRedis]:
+    redis = PrivateRedis(host)
     await redis.start()
     try:
         yield redis

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from rtc_server.errors import NotAllowed
+from rtc_server.errors import NotOfThisFleet
 from rtc_server.web.access.passport import HEADER, passport_of
 from rtc_server.web.stored_sessions import Saves
 
@@ -45,4 +45,4 @@ class AmongServersEndpoint:
 
 def _require_passport(request: web.Request) -> None:
     if passport_of(request) is None:
-        raise NotAllowed(f"Only servers of the same fleet may do this, with {HEADER}.")
+        raise NotOfThisFleet(f"Only servers of the same fleet may do this, with {HEADER}.")

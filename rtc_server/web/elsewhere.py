@@ -5,16 +5,18 @@ to another origin. What was relayed once is not relayed again.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
-from rtc_server.errors import FleetUnreachable, PeerUnknown, ServerFull
+from rtc_server.errors import FleetUnreachable, NotOfThisFleet, PeerUnknown, ServerFull
 from rtc_server.fleet.worker import Worker, owner_of
 from rtc_server.tally import Tally
 from rtc_server.web.access.client_address import ClientAddresses
@@ -27,7 +29,6 @@ WORKERS_ASKED = 3
 """For one offer, at most; this one included."""
 ANSWERS_WITHIN_S = 3.0
 """An answer to an offer is made in some 10 ms."""
-_FULL = 503
 _PASSED_ON = ("Authorization", "Content-Type", "If-Match", "Origin")
 _PASSED_BACK = {"content-type", "location", "etag", "link", "retry-after", "www-authenticate"}
 
@@ -125,7 +126,7 @@ class Relay:
                     continue
             else:
                 relayed = await self._relayed(worker, request, body)
-                refused = relayed is not None and relayed.status == _FULL
+                refused = relayed is not None and relayed.status == HTTPStatus.SERVICE_UNAVAILABLE
                 self.offers.add(REFUSED if refused else TAKEN if relayed is not None else UNREACHABLE)
                 if relayed is None or refused:
                     continue
@@ -179,8 +180,18 @@ class Relay:
                 self._http.request(method, url, data=body, headers=headers) as answer,
             ):
                 content = await answer.read()
+                if answer.status == HTTPStatus.FORBIDDEN and _code_of(content) == NotOfThisFleet.code:
+                    logger.error("a server of the fleet has another RTC_FLEET_SECRET")
+                    return None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             logger.warning("a server of the fleet cannot be reached", extra={"cause": type(error).__name__})
             return None
         back = CIMultiDict((name, value) for name, value in answer.headers.items() if name.lower() in _PASSED_BACK)
         return web.Response(status=answer.status, body=content, headers=back)
+
+
+def _code_of(content: bytes) -> object:
+    """Of a problem; None for anything else."""
+    with suppress(ValueError, AttributeError):
+        return json.loads(content).get("code")
+    return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from aiortc import RTCSessionDescription
 from rtc_server.learner import Learner
 from rtc_server.web.access.auth import mint_token
 from rtc_server.web.access.passport import HEADER, PassportOffice
+from tests.databases import PrivateMariaDb
 from tests.e2e.server_process import ServerProcess, running_server
 from tests.peer.learner_client import LearnerClient
 from tests.redis_server import PrivateRedis
@@ -206,6 +208,34 @@ async def test_without_redis_learners_stay_and_newcomers_are_taken_where_they_ar
                     await asyncio.sleep(0.2)
             assert later.server_id == learner.server_id
             await later.told("tracking_started")
+
+
+async def test_a_server_that_is_stopped_sends_newcomers_on(pair: Pair, mariadb_server: PrivateMariaDb) -> None:
+    async with pair.learner(1) as one, pair.learner(2) as two:
+        await one.arrive(pair.first)
+        await one.told("tracking_started")
+        with mariadb_server.frozen():  # so that its end takes a moment
+            stopping = asyncio.create_task(pair.first.stop(signal.SIGTERM))
+            async with asyncio.timeout(5):
+                while await status_of(pair.http.get(f"{pair.first.url}readyz")) == HTTPStatus.OK:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert await two.arrive(pair.first) == HTTPStatus.CREATED
+            assert two.server_id != one.server_id
+        assert await stopping == 0
+
+
+async def test_a_server_with_another_secret_is_passed_over(
+    settings: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = settings | {"RTC_FLEET_SECRET": "another secret, which somebody forgot to change"}
+    async with running_server(**settings) as first, running_server(**other) as second, aiohttp.ClientSession() as http:
+        pair = Pair(first, second, http)
+        async with pair.learner(1) as one, pair.learner(2) as two, pair.learner(3) as three:
+            for learner in (one, two):
+                assert await learner.arrive(first) == HTTPStatus.CREATED
+            assert one.server_id == two.server_id
+            assert await three.arrive(first) == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "a server of the fleet has another RTC_FLEET_SECRET" in caplog.text
 
 
 async def test_nobody_else_speaks_for_a_server(pair: Pair) -> None:

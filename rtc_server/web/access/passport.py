@@ -11,7 +11,7 @@ import jwt
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from rtc_server.errors import NotAllowed
+from rtc_server.errors import NotOfThisFleet
 
 HEADER = "RTC-Fleet"
 VALID_S = 10.0
@@ -52,7 +52,7 @@ class PassportOffice:
         return {HEADER: jwt.encode(claims, self._secret, algorithm=_ALGORITHM)}
 
     def check(self, token: str, method: str, path: str) -> Passport:
-        """Raises NotAllowed."""
+        """Raises NotOfThisFleet."""
         required = ["aud", "exp", "method", "path", "client"]
         try:
             claims = jwt.decode(
@@ -64,9 +64,9 @@ class PassportOffice:
                 options={"require": required},
             )
         except jwt.InvalidTokenError:
-            raise NotAllowed(f"{HEADER} is for the servers of the fleet among themselves.") from None
+            raise NotOfThisFleet(f"{HEADER} is for the servers of the fleet among themselves.") from None
         if (claims["method"], claims["path"]) != (method, path):
-            raise NotAllowed(f"{HEADER} was made for another request.")
+            raise NotOfThisFleet(f"{HEADER} was made for another request.")
         return Passport(str(claims["client"]))
 
 
@@ -78,7 +78,7 @@ def passport_middleware(office: PassportOffice | None) -> Middleware:
         token = request.headers.get(HEADER)
         if token is not None:
             if office is None:
-                raise NotAllowed(f"{HEADER}: this server belongs to no fleet.")
+                raise NotOfThisFleet(f"{HEADER}: this server belongs to no fleet.")
             request[_PASSPORT] = office.check(token, request.method, request.rel_url.raw_path)
         return await handler(request)
 
