@@ -34,8 +34,9 @@ http {{
 class Proxy:
     port: int
     plain_port: int
+    certificate: Path
     trusting: ssl.SSLContext
-    """Trusts the proxy's certificate."""
+    """Trusts the certificate."""
 
     @property
     def url(self) -> str:
@@ -43,9 +44,8 @@ class Proxy:
 
 
 def nginx_site(folder: Path, *, port: int, plain_port: int, upstreams: Sequence[int]) -> str:
-    certificate, key = self_signed(folder)
-    site = re.sub(r"ssl_certificate +\S+;", f"ssl_certificate {certificate};", NGINX)
-    site = re.sub(r"ssl_certificate_key +\S+;", f"ssl_certificate_key {key};", site)
+    site = re.sub(r"ssl_certificate +\S+;", f"ssl_certificate {folder}/relay.crt;", NGINX)
+    site = re.sub(r"ssl_certificate_key +\S+;", f"ssl_certificate_key {folder}/relay.key;", site)
     site = re.sub(r"proxy_cache_path +\S+", f"proxy_cache_path {folder}/cache", site)
     site = re.sub(r"^ *listen \[::\].*\n", "", site, flags=re.MULTILINE)
     site = site.replace("listen 80;", f"listen 127.0.0.1:{plain_port};")
@@ -58,13 +58,12 @@ def nginx_site(folder: Path, *, port: int, plain_port: int, upstreams: Sequence[
 @asynccontextmanager
 async def nginx(folder: Path, upstreams: Sequence[int], *, rates_divided_by: int = 1) -> AsyncIterator[Proxy]:
     """rates_divided_by: the limits fill so many times as slowly: what a busy machine sends is a flood then too."""
-    proxy = _proxy()
+    proxy = _proxy(folder)
     site = nginx_site(folder, port=proxy.port, plain_port=proxy.plain_port, upstreams=upstreams)
     site = re.sub(r"rate=(\d+)r/s", lambda match: f"rate={60 * int(match[1]) // rates_divided_by}r/m", site)
     user = "user root;" if os.getuid() == 0 else ""
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, site=site, user=user))
     command = [_program("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
-    proxy.trusting.load_verify_locations(folder / "relay.crt")
     with _running(command) as process:
         await _until_it_answers(proxy, process)
         yield proxy
@@ -72,24 +71,23 @@ async def nginx(folder: Path, upstreams: Sequence[int], *, rates_divided_by: int
 
 @asynccontextmanager
 async def haproxy(folder: Path, upstreams: Sequence[int]) -> AsyncIterator[Proxy]:
-    proxy = _proxy()
-    certificate, key = self_signed(folder)
-    (folder / "site.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+    proxy = _proxy(folder)
+    (folder / "site.pem").write_bytes(proxy.certificate.read_bytes() + (folder / "relay.key").read_bytes())
     written = HAPROXY.replace("bind :80\n", f"bind 127.0.0.1:{proxy.plain_port}\n")
     written = written.replace("bind :443 ", f"bind 127.0.0.1:{proxy.port} ")
     written = re.sub(r"crt \S+", f"crt {folder}/site.pem", written)
-    places = iter(upstreams)
-    written = re.sub(r"10\.0\.0\.1\d:8080", lambda _: f"127.0.0.1:{next(places)}", written)
+    lines = "".join(f"    server s{number} 127.0.0.1:{port}\n" for number, port in enumerate(upstreams))
+    written = re.sub(r"(    server \w+ 10\.0\.0\.\d+:8080\n)+", lines, written)
     assert written.count("127.0.0.1:") == 2 + len(upstreams)
     (folder / "haproxy.cfg").write_text(written)
-    proxy.trusting.load_verify_locations(certificate)
     with _running([_program("haproxy"), "-db", "-f", folder / "haproxy.cfg"]) as process:
         await _until_it_answers(proxy, process)
         yield proxy
 
 
-def _proxy() -> Proxy:
-    return Proxy(unused_port(), unused_port(), ssl.create_default_context())
+def _proxy(folder: Path) -> Proxy:
+    certificate, _ = self_signed(folder)
+    return Proxy(unused_port(), unused_port(), certificate, ssl.create_default_context(cafile=certificate))
 
 
 def _program(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import unused_port
 
 from tests.deployment.proxies import Proxy, haproxy, nginx
 from tests.e2e.server_process import ServerProcess, running_server
@@ -67,7 +68,7 @@ async def house(
         yield House(proxy, servers, http)
 
 
-async def test_every_request_about_a_learner_works_wherever_it_lands(house: House) -> None:
+async def test_whatever_lands_anywhere_works(house: House) -> None:
     async with house.learners() as learners:
         assert sorted(Counter(learner.server_id for learner in learners).values()) == [2, 2]
         for learner in learners:
@@ -77,7 +78,8 @@ async def test_every_request_about_a_learner_works_wherever_it_lands(house: Hous
                     house.url(learner.location), data="a=end-of-candidates\r\n", headers=fragment | learner.headers
                 ) as answer:
                     assert answer.status == HTTPStatus.NO_CONTENT, await answer.text()
-        for learner in learners:
+        await the_class_is_shown_as_it_happens(house, learners)
+        for learner in learners[1:]:
             async with house.http.delete(house.url(learner.location), headers=learner.headers) as answer:
                 assert answer.status == HTTPStatus.OK, await answer.text()
             assert (await learner.told("tracking_stopped"))["reason"] == "stopped"
@@ -86,9 +88,10 @@ async def test_every_request_about_a_learner_works_wherever_it_lands(house: Hous
         assert routes <= set(server.requests)
 
 
-async def test_the_live_class_comes_through_as_it_happens(house: House) -> None:
+async def the_class_is_shown_as_it_happens(house: House, learners: list[HttpLearner]) -> None:
+    """Until the first of them has left."""
     headers = bearer(9, "teacher")
-    async with house.learners() as learners, house.http.get(house.url("/api/v1/class"), headers=headers) as events:
+    async with house.http.get(house.url("/api/v1/class"), headers=headers) as events:
         assert events.status == HTTPStatus.OK
         assert events.content_type == "text/event-stream"
         here = {one["user_id"] for one in (await heard(events, "class"))["learners"]}
@@ -103,7 +106,7 @@ async def test_the_live_class_comes_through_as_it_happens(house: House) -> None:
         assert said["end_reason"] == "stopped"
 
 
-async def test_a_server_that_is_killed_or_stopped_is_seen_by_nobody_who_comes(house: House) -> None:
+async def test_nobody_who_comes_sees_that_a_server_was_killed(house: House) -> None:
     async with house.learners() as learners:
         gone, stays = house.servers
         gone.send(signal.SIGKILL)
@@ -121,12 +124,35 @@ async def test_a_server_that_is_killed_or_stopped_is_seen_by_nobody_who_comes(ho
             await newcomer.close()
 
 
-async def test_http_leads_to_https(house: House) -> None:
-    plain = f"http://127.0.0.1:{house.proxy.plain_port}/whip?policy=reading"
-    async with house.http.get(plain, allow_redirects=False) as answer:
-        assert answer.status == HTTPStatus.MOVED_PERMANENTLY
-        assert answer.headers["Location"].startswith("https://")
-        assert answer.headers["Location"].endswith("/whip?policy=reading")
+@pytest.mark.parametrize("balancer", BALANCERS)
+async def test_http_leads_to_https(balancer: str, tmp_path: Path) -> None:
+    nobody = [unused_port(), unused_port()]
+    async with BALANCERS[balancer](tmp_path, nobody) as proxy, aiohttp.ClientSession() as http:
+        plain = f"http://127.0.0.1:{proxy.plain_port}/whip?policy=reading"
+        async with http.get(plain, allow_redirects=False) as answer:
+            assert answer.status == HTTPStatus.MOVED_PERMANENTLY
+            assert answer.headers["Location"].startswith("https://")
+            assert answer.headers["Location"].endswith("/whip?policy=reading")
+
+
+async def test_haproxy_refuses_a_flood_and_says_that_no_server_is_there_as_the_servers_would(tmp_path: Path) -> None:
+    """One learner's requests are too many. The next learner at the same address gets the answer that there is."""
+    async with (
+        haproxy(tmp_path, [unused_port(), unused_port()]) as proxy,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=proxy.trusting)) as http,
+    ):
+        flood = (http.get(f"{proxy.url}ice-servers", headers=bearer(1)) for _ in range(200))
+        answers = sorted(await asyncio.gather(*flood), key=lambda answer: answer.status)
+        other = await http.get(f"{proxy.url}ice-servers", headers=bearer(2))
+        statuses = Counter(answer.status for answer in answers)
+        assert statuses.keys() == {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
+        assert statuses[HTTPStatus.TOO_MANY_REQUESTS] > 50
+        assert other.status == HTTPStatus.SERVICE_UNAVAILABLE
+        for answer in (answers[0], other):
+            assert answer.content_type == "application/problem+json"
+            assert (await answer.json(content_type=None))["status"] == answer.status
+            assert answer.headers["Retry-After"] == "5"
+            assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
 async def status_of(request: Any) -> int:
