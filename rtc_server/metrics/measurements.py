@@ -155,6 +155,13 @@ MEASUREMENTS = (
         "Sessions whose connection was lost and that may still go on.",
         lambda parts: parts.registry.sessions_waiting,
     ),
+    Measurement(
+        "measured_seconds",
+        COUNTER,
+        "Seconds that were measured here, by state, in sessions that have ended or gone on at another server.",
+        lambda parts: parts.peers.sessions.measured.read(),
+        "state",
+    ),
     # Packets
     Measurement("packets_received", COUNTER, "Media packets.", lambda parts: parts.peers.packets.received),
     Measurement(
