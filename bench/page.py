@@ -38,11 +38,12 @@ async def page(run: Run) -> Report:
     missing = RECORDED.keys() - cameras.keys()
     return Report(
         "page",
-        f"{LEARNERS} learners at an adaptive server. `all`: a page that sends 15 frames a second. `own`: our page; its "
-        "own script decides (run by Node), and it sends from the next picture on, as Chromium and Firefox do. CPU: all "
-        "of the server's, in milliseconds for each second of a learner, one after the other in each run. `focused`: "
-        "the stored share in percent, of one round of the pictures, each at its own time. The goals about turns are of "
-        f"the same round: {len(turns_s())} turns of the head by 45°. {SPREAD}"
+        f"{LEARNERS} learners at an adaptive server for each page. `all`: a page that sends 15 frames a second. `own`: "
+        "our page; its own script decides (run by Node), and it sends from the next picture on, as browsers do. "
+        "`looks`: pictures analysed, of one round of the pictures without a clock. CPU: all of a server's, in "
+        "milliseconds for each second of a learner; both at the same time on one core. `focused`: the stored share in "
+        "percent, of one round of the pictures, each at its own time. The goals about turns are of the same round: "
+        f"{len(turns_s())} turns of the head by 45°. {SPREAD}"
         + (f" Without a recording of it: {', '.join(sorted(missing))}." if missing else ""),
         rows,
         [*_goals_of_turns(pairs[TURNING]), _goal_of_shares(rows)],
@@ -77,7 +78,7 @@ def _watched(make: Callable[[], Pictures]) -> Pair:
 async def _row(run: Run, name: str, pair: Pair) -> dict[str, Any]:
     costs = []
     for _ in range(run.runs):
-        costs.append([await _ms_per_s(run, one.clip) for one in pair])
+        costs.append(await asyncio.gather(*(_ms_per_s(run, one.clip) for one in pair)))
         run.say(f"page: {name}: {costs[-1][0]:.1f} ms/s, our page {costs[-1][1]:.1f} ms/s")
     ratio = spread([own / all_ for all_, own in costs])
     everything, ours = pair
@@ -85,6 +86,8 @@ async def _row(run: Run, name: str, pair: Pair) -> dict[str, Any]:
         "camera": name,
         "frames per s, all": _frames_per_s(everything.clip),
         "own": _frames_per_s(ours.clip),
+        "looks per s, all": len(everything.told) / everything.clip.duration_s,
+        "looks, own": len(ours.told) / ours.clip.duration_s,
         "CPU, all": spread([all_ for all_, _ in costs]).median,
         "CPU, own": spread([own for _, own in costs]).median,
         "ratio": ratio.median,
