@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from pydantic import SecretStr
 
+from rtc_server.composition.delivery import open_delivery
 from rtc_server.composition.http import (
     listen,
     load_certificate,
@@ -35,10 +36,11 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         tokens = make_token_verifier(settings)
         ice_servers = make_ice_servers(settings)
         store = await open_rows(settings, owned)
+        delivery = open_delivery(settings, store.outbox, owned)
         peers = await open_peers(settings, store, ice_servers, owned)
         registry = peers.registry
         signalling = make_signalling(settings, registry, tokens)
-        await open_metrics(settings, store, peers, signalling, ice_servers, owned)
+        await open_metrics(settings, store, peers, signalling, ice_servers, delivery, owned)
         application = make_application(settings, store, registry, tokens, signalling, ice_servers, demo=demo)
         address = await listen(settings, application, certificate, owned)
         # First of all at the end, while HTTP still answers: newcomers are sent away, and `/readyz` says so.

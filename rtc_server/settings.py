@@ -89,6 +89,19 @@ class Settings(BaseSettings):
         "rows in the platform's table.",
     )
 
+    webhook_url: str | None = Field(
+        None, description="`https://` address that is told when sessions start, go on and end, and of erasures."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Secret that webhooks are signed with: `whsec_` and 24 bytes or more in base64."
+    )
+    webhook_update_interval: float = Field(
+        60.0, ge=0, description="Seconds of a session between two `session.updated`; 0 for none."
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Send to private addresses too, and there also to `http://`. By default public ones only."
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites' pages that may call this server, separated by commas."
     )

@@ -9,6 +9,7 @@ from rtc_server.composition.background import end
 from rtc_server.composition.http import not_ready
 from rtc_server.composition.peers import Peers
 from rtc_server.composition.rows import Store
+from rtc_server.delivery.counts import DeliveryCounts
 from rtc_server.errors import SettingsError
 from rtc_server.metrics.exposition import CONTENT_TYPE, Exposition
 from rtc_server.metrics.measurements import Parts
@@ -31,6 +32,7 @@ async def open_metrics(
     peers: Peers,
     signalling: Signalling,
     ice_servers: IceServers,
+    delivery: DeliveryCounts,
     owned: AsyncExitStack,
 ) -> None:
     """Does nothing without RTC_METRICS_PORT. What it opens is closed by `owned`. Raises SettingsError."""
@@ -48,6 +50,7 @@ async def open_metrics(
             signalling=signalling,
             ice_servers=ice_servers,
             writer=store.writer,
+            delivery=delivery,
             ready=lambda: not_ready(store, peers.registry) is None,
             is_relay=relay.__contains__,
         )

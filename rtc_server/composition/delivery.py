@@ -1,0 +1,35 @@
+"""Sending to other systems: a receiver for each address in the settings, and the task that sends to it."""
+
+from contextlib import AsyncExitStack
+
+from rtc_server.delivery.counts import DeliveryCounts
+from rtc_server.delivery.delivery import Delivery, OutboxRows
+from rtc_server.delivery.receiver import Receiver
+from rtc_server.delivery.sink import Sink
+from rtc_server.delivery.webhook import WebhookSink
+from rtc_server.event import SinkName
+from rtc_server.settings import Settings
+
+
+def open_delivery(settings: Settings, rows: OutboxRows, owned: AsyncExitStack) -> DeliveryCounts:
+    """What it opens is closed by `owned`. Raises SettingsError."""
+    counts = DeliveryCounts()
+    for name, sink in _sinks(settings, owned).items():
+        delivery = Delivery(name, sink, rows, counts)
+        owned.push_async_callback(delivery.close)
+        delivery.start()
+    return counts
+
+
+def _sinks(settings: Settings, owned: AsyncExitStack) -> dict[SinkName, Sink]:
+    sinks: dict[SinkName, Sink] = {}
+    if settings.webhook_url is not None and settings.webhook_secret is not None:
+        receiver = _receiver(settings, settings.webhook_url, "RTC_WEBHOOK_URL", owned)
+        sinks[SinkName.WEBHOOK] = WebhookSink(receiver, settings.webhook_secret.get_secret_value())
+    return sinks
+
+
+def _receiver(settings: Settings, url: str, setting: str, owned: AsyncExitStack) -> Receiver:
+    receiver = Receiver(url, setting=setting, allow_private=settings.webhook_allow_private)
+    owned.push_async_callback(receiver.close)
+    return receiver
