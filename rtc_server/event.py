@@ -20,6 +20,8 @@ class SinkName(StrEnum):
     """Where events go to."""
 
     WEBHOOK = "webhook"
+    LEGACY = "legacy"
+    """An endpoint that adds what it is sent."""
 
 
 SEND_WITHIN_S = 10.0

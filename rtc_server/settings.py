@@ -102,6 +102,12 @@ class Settings(BaseSettings):
         False, description="Send to private addresses too, and there also to `http://`. By default public ones only."
     )
 
+    legacy_save_url: str | None = Field(
+        None,
+        description="Address of an endpoint that *adds* what it is sent: it gets differences. Only for a platform "
+        "whose database this server does not write.",
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites' pages that may call this server, separated by commas."
     )

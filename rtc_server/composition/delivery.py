@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from rtc_server.delivery.counts import DeliveryCounts
 from rtc_server.delivery.delivery import Delivery, OutboxRows
+from rtc_server.delivery.legacy import LegacySink
 from rtc_server.delivery.receiver import Receiver
 from rtc_server.delivery.sink import Sink
 from rtc_server.delivery.webhook import WebhookSink
@@ -26,6 +27,8 @@ def _sinks(settings: Settings, owned: AsyncExitStack) -> dict[SinkName, Sink]:
     if settings.webhook_url is not None and settings.webhook_secret is not None:
         receiver = _receiver(settings, settings.webhook_url, "RTC_WEBHOOK_URL", owned)
         sinks[SinkName.WEBHOOK] = WebhookSink(receiver, settings.webhook_secret.get_secret_value())
+    if settings.legacy_save_url is not None:
+        sinks[SinkName.LEGACY] = LegacySink(_receiver(settings, settings.legacy_save_url, "RTC_LEGACY_SAVE_URL", owned))
     return sinks
 
 

@@ -13,4 +13,6 @@ def make_outbox(settings: Settings) -> Outbox:
         raise SettingsError("RTC_WEBHOOK_URL and RTC_WEBHOOK_SECRET belong together: set both or neither")
     if settings.webhook_url is not None:
         wanted[SinkName.WEBHOOK] = frozenset(EventType)
+    if settings.legacy_save_url is not None:
+        wanted[SinkName.LEGACY] = frozenset({EventType.UPDATED, EventType.ENDED})
     return Outbox(wanted, settings.webhook_update_interval)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.store.outbox.differences import forget_differences
 from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox, remove_events
 from rtc_server.store.platform.catalogue import note_rows
 from rtc_server.store.platform.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
@@ -166,6 +167,7 @@ async def _remove_sessions(connection: AsyncConnection, focus_session_ids: Seque
         spans += (
             await connection.execute(delete(table).where(table.c.focus_session_id.in_(focus_session_ids)))
         ).rowcount
+    await forget_differences(connection, focus_session_ids)
     sessions = await connection.execute(
         delete(focus_sessions).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
     )

@@ -250,6 +250,16 @@ outbox = Table(
 `next_attempt_at` is in the future while a server sends it (`sending`). It is by the database's clock.
 """
 
+legacy_told = Table(
+    "rtc_legacy_told",
+    own_metadata,
+    Column("focus_session_id", CHAR(36), primary_key=True),
+    Column("told_focused_seconds", BigInteger, nullable=False),
+    Column("told_unfocused_seconds", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""Whole seconds of a session that were put into the outbox for an endpoint that adds."""
+
 platform_only = Table(
     "rtc_platform_only",
     own_metadata,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rtc_server.event import SEND_WITHIN_S, EventType, SinkName
 from rtc_server.record import FocusRecord
 from rtc_server.store.database_clock import database_now
+from rtc_server.store.outbox.differences import note_differences
 from rtc_server.store.own_row import own_columns
 from rtc_server.store.progress import StoredProgress
 from rtc_server.store.schema import as_utc, focus_sessions, outbox
@@ -118,6 +119,7 @@ class Outbox:
             )
             there = {(sink, key, EventType.UPDATED.value) for sink, key in await connection.execute(query)}
             rows = [row for row in rows if (row["sink"], row["focus_session_id"], row["type"]) not in there]
+        rows = await _with_differences(connection, rows)
         if rows:
             await connection.execute(insert(outbox), rows)
 
@@ -150,6 +152,20 @@ async def remove_events(connection: AsyncConnection, ids: Any) -> None:
     found = list((await connection.execute(ids)).scalars())
     if found:
         await connection.execute(delete(outbox).where(_waiting.id.in_(found)))
+
+
+async def _with_differences(connection: AsyncConnection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows. Those for an endpoint that adds also say what is new; where nothing is, they are left out."""
+    adding = [row for row in rows if row["sink"] == SinkName.LEGACY]
+    if not adding:
+        return rows
+    payloads = [json.loads(row["payload"]) for row in adding]
+    for row, data, new in zip(adding, payloads, await note_differences(connection, payloads), strict=True):
+        if new is None:
+            rows.remove(row)
+        else:
+            row["payload"] = json.dumps(data | {"new_focused": new[0], "new_unfocused": new[1]}, separators=(",", ":"))
+    return rows
 
 
 def _measured_s(record: FocusRecord) -> float:
