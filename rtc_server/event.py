@@ -22,6 +22,8 @@ class SinkName(StrEnum):
     WEBHOOK = "webhook"
     LEGACY = "legacy"
     """An endpoint that adds what it is sent."""
+    XAPI = "xapi"
+    """A Learning Record Store."""
 
 
 SEND_WITHIN_S = 10.0

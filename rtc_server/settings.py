@@ -108,6 +108,15 @@ class Settings(BaseSettings):
         "whose database this server does not write.",
     )
 
+    xapi_url: str | None = Field(
+        None, description="Address of a Learning Record Store, without `/statements`, that gets xAPI statements."
+    )
+    xapi_user: str | None = Field(None, description="User, or key, for the Learning Record Store.")
+    xapi_password: SecretStr | None = Field(None, description="Password, or secret, for the Learning Record Store.")
+    xapi_home_page: str | None = Field(
+        None, description="`homePage` of the learners' accounts in xAPI statements: the platform's address."
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites' pages that may call this server, separated by commas."
     )

@@ -8,6 +8,7 @@ from rtc_server.delivery.legacy import LegacySink
 from rtc_server.delivery.receiver import Receiver
 from rtc_server.delivery.sink import Sink
 from rtc_server.delivery.webhook import WebhookSink
+from rtc_server.delivery.xapi import XapiSink
 from rtc_server.event import SinkName
 from rtc_server.settings import Settings
 
@@ -29,6 +30,13 @@ def _sinks(settings: Settings, owned: AsyncExitStack) -> dict[SinkName, Sink]:
         sinks[SinkName.WEBHOOK] = WebhookSink(receiver, settings.webhook_secret.get_secret_value())
     if settings.legacy_save_url is not None:
         sinks[SinkName.LEGACY] = LegacySink(_receiver(settings, settings.legacy_save_url, "RTC_LEGACY_SAVE_URL", owned))
+    if settings.xapi_url and settings.xapi_user and settings.xapi_password and settings.xapi_home_page:
+        sinks[SinkName.XAPI] = XapiSink(
+            _receiver(settings, settings.xapi_url.rstrip("/"), "RTC_XAPI_URL", owned),
+            user=settings.xapi_user,
+            password=settings.xapi_password.get_secret_value(),
+            home_page=settings.xapi_home_page,
+        )
     return sinks
 
 

@@ -15,4 +15,9 @@ def make_outbox(settings: Settings) -> Outbox:
         wanted[SinkName.WEBHOOK] = frozenset(EventType)
     if settings.legacy_save_url is not None:
         wanted[SinkName.LEGACY] = frozenset({EventType.UPDATED, EventType.ENDED})
+    xapi = (settings.xapi_url, settings.xapi_user, settings.xapi_password, settings.xapi_home_page)
+    if any(xapi):
+        if not all(xapi):
+            raise SettingsError("RTC_XAPI_URL, _USER, _PASSWORD and _HOME_PAGE belong together: set all four or none")
+        wanted[SinkName.XAPI] = frozenset({EventType.STARTED, EventType.ENDED})
     return Outbox(wanted, settings.webhook_update_interval)

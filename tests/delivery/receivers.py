@@ -56,7 +56,8 @@ class Inbox:
 async def receiving(tls: ssl.SSLContext | None = None, *, port: int = 0) -> AsyncIterator[Inbox]:
     inbox = Inbox()
     application = web.Application()
-    application.router.add_post("/hook", inbox.receive)
+    for path in ("/hook", "/statements"):
+        application.router.add_post(path, inbox.receive)
     server = TestServer(application, port=port or None, scheme="https" if tls else "http")
     await server.start_server(ssl=tls)
     inbox.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}/hook"
