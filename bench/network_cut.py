@@ -15,7 +15,9 @@ from typing import Any
 from bench.processes import SECRET
 
 HERE, THERE = "10.203.77.1", "10.203.77.2"
-BEFORE_S, AFTER_S = 4.0, 8.0
+BEFORE_S, AFTER_S, LONG_AFTER_S = 4.0, 8.0, 40.0
+LONG_CUT_S = 30.0
+"""After so long without a network a learner tries less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Cable:
 
     async def learners(self, url: str, clip: Path, count: int, cut_s: float) -> Cut:
         """So many learners send the clip; after a while nothing passes for `cut_s` seconds."""
-        seconds = BEFORE_S + cut_s + AFTER_S
+        seconds = BEFORE_S + cut_s + (LONG_AFTER_S if cut_s > LONG_CUT_S else AFTER_S)
         loop = asyncio.get_running_loop()
         began = loop.time()
         publishers = await asyncio.create_subprocess_exec(
