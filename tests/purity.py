@@ -28,6 +28,8 @@ MODULES = {
         "test_platform_row",
         "test_spool",
         "test_threat_model",
+        "test_addresses",
+        "test_backoff",
     ),
     # benchmarks
     *("test_accuracy", "test_crowd", "test_figures", "test_floor", "test_judgements", "test_report", "test_run"),
