@@ -320,7 +320,7 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 
 def test_a_policy_says_its_name_and_version() -> None:
-    assert str(FocusTracker().policy) == "reading/2"
+    assert str(FocusTracker().policy) == "reading/3"
 
 
 def test_silence_before_the_first_frame_is_unknown_from_the_start() -> None:
