@@ -60,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
         return _in_chromium(arguments, read_truth(arguments.truth))
     report = _report(arguments, read_truth(arguments.truth))
     if arguments.write:
-        PAGE.write_text(page(report), encoding="utf-8")
+        older = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(page(report, older), encoding="utf-8")
     if arguments.json:
         json.dump(report, sys.stdout, indent=1)
         print()

@@ -13,10 +13,9 @@ from rtc_server.focus.geometry.head_pose import HeadPose
 from rtc_server.focus.geometry.rotation import dot
 from rtc_server.focus.state import Angles
 
-EYEBALL_RADIUS = 0.102
-"""Centre of rotation to the pupil, as the mesh shows it, in units of 90 mm. In the eye it is 10.5 mm, or 0.117 (cornea
-13.5 mm in front of the centre, Fry and Hill 1962, pupil 3 mm behind it), but the mesh's iris moves a little less than
-the eye's. Leaving one person out in turn, 16 times of 17 the others chose 0.102."""
+EYEBALL_RADIUS = 0.117
+"""Centre of rotation to the pupil: 10.5 mm (cornea 13.5 mm in front of the centre, Fry and Hill 1962,
+pupil 3 mm behind it), in units of 90 mm."""
 EYEBALL_DEPTH = 0.09
 """The centre of rotation behind the middle of the eye corners: about 8 mm."""
 PUPIL_HEIGHT = 0.013
