@@ -20,10 +20,12 @@ from bench.run import Run
 
 BENCHMARKS = (
     *("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile"),
-    *("faults", "saves", "soak", "reads"),
+    *("faults", "saves", "soak", "reads", "fleet"),
 )
 """Each a module of that name with a function of that name."""
-PAGES = dict.fromkeys(("faults", "saves", "soak"), PAGE.with_name("reliability.md"))
+PAGES = dict.fromkeys(("faults", "saves", "soak"), PAGE.with_name("reliability.md")) | {
+    "fleet": PAGE.with_name("scale.md")
+}
 """Where a section does not go to docs/benchmarks.md."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
 """They measure no server: each is a module with arguments of its own."""

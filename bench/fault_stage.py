@@ -7,10 +7,11 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from sqlalchemy import text
@@ -60,70 +61,24 @@ class Watched:
         return self.learner.newest.focus_session_id
 
 
-class Stage:
-    """A server that can be killed and started again, six learners who come back, and the database's own word."""
+class Lesson:
+    """Learners who come back, and the database's own word about them."""
 
-    def __init__(
-        self, url: str, folder: Path, *options: str, host: str = "127.0.0.1", spool: Path | None = None
-    ) -> None:
-        """options: of `rtc-server serve`."""
-        self._host = host
-        self._options = options
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("RTC_")},
-            "RTC_TOKEN_SECRET": SECRET,
-            "RTC_DATABASE_URL": url,
-            "RTC_SPOOL": str(spool or folder / "spool"),
-            "RTC_LOG_LEVEL": "warning",
-            "RTC_OFFERS_PER_MINUTE": "10000",
-            "RTC_OFFERS_PER_MINUTE_PER_USER": "1000",
-        }
-        self._log = folder / "log"
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            self._port = probe.getsockname()[1]
-        self._engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
+    def __init__(self, database_url: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(database_url, pool_pre_ping=True)
         self.watched: list[Watched] = []
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"{self._host}:{self._port}"
-
-    async def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "rtc_server", "serve", "--host", self._host, "--port", str(self._port)),
-                *self._options,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    async def stop(self, how: signal.Signals) -> float:
-        """Seconds until it had ended."""
-        assert self._process is not None
-        began = time.monotonic()
-        if self._process.returncode is None:
-            self._process.send_signal(how)
-        await self._process.wait()
-        return time.monotonic() - began
 
     async def stored(self) -> dict[str, tuple[float, float, str | None]]:
         """Total, unknown and the reason of the end, by session."""
         query = "SELECT focus_session_id, focused_s + unfocused_s, unknown_s, end_reason FROM rtc_focus_sessions"
         async with self._engine.connect() as connection:
             return {row[0]: (row[1], row[2], row[3]) for row in await connection.execute(text(query))}
+
+    async def servers(self) -> dict[str, str]:
+        """Which server has it, by session."""
+        query = "SELECT focus_session_id, server_id FROM rtc_focus_sessions"
+        async with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in await connection.execute(text(query))}
 
     async def lost_s(self, before: Sequence[Told]) -> list[float]:
         """Of each learner: told, but not stored."""
@@ -135,14 +90,103 @@ class Stage:
         return [one.told for one in self.watched]
 
     async def all_live(self, since: float) -> float:
-        """Seconds from `since` until every learner was told something new."""
-        await until(lambda: all(one.told.at > since for one in self.watched))
+        """Seconds from `since` until every learner was told something new. Raises RuntimeError if some never are."""
+        try:
+            await until(lambda: all(one.told.at > since for one in self.watched))
+        except TimeoutError:
+            dead = [one.learner.newest.failure for one in self.watched if one.told.at <= since]
+            raise RuntimeError(f"{len(dead)} learners are not live: {dead}") from None
         return max(one.told.at for one in self.watched) - since
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+class KillableServer:
+    """`rtc-server serve`, which can be killed and started again at the same address."""
+
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        *options: str,
+        host: str = "127.0.0.1",
+        spool: Path | None = None,
+        within: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """url: of the database. options: of `rtc-server serve`. within: a command that runs it, such as `ip netns`."""
+        self._host = host
+        self._options = options
+        self._within = within
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RTC_")},
+            "RTC_TOKEN_SECRET": SECRET,
+            "RTC_DATABASE_URL": url,
+            "RTC_SPOOL": str(spool or folder / "spool"),
+            "RTC_LOG_LEVEL": "warning",
+            "RTC_OFFERS_PER_MINUTE": "10000",
+            "RTC_OFFERS_PER_MINUTE_PER_USER": "1000",
+            **(settings or {}),
+        }
+        self._log = folder / "log"
+        self.port = free_port()
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(*self._within, sys.executable, "-m", "rtc_server", "serve"),
+                *("--host", self._host, "--port", str(self.port), *self._options),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def stop(self, how: signal.Signals) -> float:
+        """Seconds until it had ended."""
+        assert self._process is not None
+        began = time.monotonic()
+        if self._process.returncode is None:
+            self._process.send_signal(how)
+        await self._process.wait()
+        return time.monotonic() - began
 
     async def close(self) -> None:
         if self._process is not None and self._process.returncode is None:
             await self.stop(signal.SIGKILL)
-        await self._engine.dispose()
+
+
+class Stage(KillableServer, Lesson):
+    """One server, and learners at it."""
+
+    def __init__(self, url: str, folder: Path, *options: str, **more: Any) -> None:
+        KillableServer.__init__(self, url, folder, *options, **more)
+        Lesson.__init__(self, url)
+
+    async def close(self) -> None:
+        await KillableServer.close(self)
+        await Lesson.close(self)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 async def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:
@@ -151,11 +195,11 @@ async def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:
             await asyncio.sleep(0.02)
 
 
-async def caught_up(stage: Stage, before: Sequence[Told]) -> float:
+async def caught_up(lesson: Lesson, before: Sequence[Told]) -> float:
     """Seconds until the database had what the learners had been told; infinite where it never came."""
     began = time.monotonic()
     while time.monotonic() - began < WITHIN_S:
-        if max(await stage.lost_s(before)) <= NOTHING_S:
+        if max(await lesson.lost_s(before)) <= NOTHING_S:
             return time.monotonic() - began
         await asyncio.sleep(0.05)
     return float("inf")
@@ -168,25 +212,34 @@ async def stage(
     """With its server running and its learners live. Nothing of it is left afterwards."""
     with tempfile.TemporaryDirectory(prefix="rtc-faults-") as folder, private_database(kind) as database:
         made = Stage(database.url, Path(folder), spool=spool)
-        interrupted, gate = asyncio.Event(), asyncio.Semaphore(LEARNERS)
         try:
             await made.start()
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as http:
-                for number in range(LEARNERS):
-                    token = mint_token(SECRET, Learner(number + 1, 1), audience="rtc-server", ttl_s=24 * 3600)
-                    made.watched.append(watched(http, f"{made.url}/whip", token, clip))
-                await wait_for_server(http, made.url)
-                running = [asyncio.create_task(one.learner.run(interrupted, gate)) for one in made.watched]
-                try:
-                    await made.all_live(0.0)
-                    yield made, database
-                finally:
-                    interrupted.set()
-                    await asyncio.wait(running, timeout=20.0)
-                    for task in running:
-                        task.cancel()
+            async with learners(made, f"{made.url}/whip", clip, LEARNERS):
+                yield made, database
         finally:
             await made.close()
+
+
+@asynccontextmanager
+async def learners(lesson: Lesson, url: str, clip: EncodedClip, count: int, *, first: int = 1) -> AsyncIterator[None]:
+    """They come, and are live; at the end they leave. first: the first one's user id."""
+    interrupted, gate = asyncio.Event(), asyncio.Semaphore(6)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as http:
+        coming = []
+        for number in range(first, first + count):
+            token = mint_token(SECRET, Learner(number, 1), audience="rtc-server", ttl_s=24 * 3600)
+            coming.append(watched(http, url, token, clip))
+        await wait_for_server(http, url.removesuffix("/whip"))
+        lesson.watched += coming
+        running = [asyncio.create_task(one.learner.run(interrupted, gate)) for one in coming]
+        try:
+            await lesson.all_live(0.0)
+            yield
+        finally:
+            interrupted.set()
+            await asyncio.wait(running, timeout=20.0)
+            for task in running:
+                task.cancel()
 
 
 def watched(http: aiohttp.ClientSession, url: str, token: str, clip: EncodedClip) -> Watched:

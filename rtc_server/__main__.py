@@ -49,7 +49,9 @@ def _sentence(text: str) -> str:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        code: int = arguments.run(arguments, _settings())
+        code: int = arguments.run(arguments, Settings())
+    except ValidationError as error:
+        return _fail(_complaints(error), EXIT_USAGE)
     except SettingsError as error:
         return _fail(str(error), EXIT_USAGE)
     except RtcServerError as error:
@@ -63,13 +65,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        # The value itself may be a secret: name the setting and the complaint only.
-        complaints = [f"RTC_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
-        raise SettingsError("; ".join(complaints)) from None
+def _complaints(error: ValidationError) -> str:
+    """About settings. The value itself may be a secret: the setting and what is wrong with it, only."""
+    complaints = [
+        f"RTC_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}"
+        for one in error.errors()
+        if one["type"] != "default_factory_not_called"  # it follows from another one
+    ]
+    return "; ".join(complaints)
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from pydantic import SecretStr
 
+from rtc_server.composition.fleet import join, open_fleet
 from rtc_server.composition.http import (
     listen,
     load_certificate,
@@ -21,9 +22,10 @@ from rtc_server.settings import Settings
 
 
 @asynccontextmanager
-async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
+async def listening(settings: Settings, *, demo: bool, shares_port: bool = False) -> AsyncIterator[str]:
     """The whole server, from its database to its socket; gives the address it listens on.
 
+    shares_port: other processes listen on the same port.
     Raises SettingsError and StoreUnavailable before it listens.
     """
     if demo:
@@ -37,10 +39,12 @@ async def listening(settings: Settings, *, demo: bool) -> AsyncIterator[str]:
         store = await open_rows(settings, owned)
         peers = await open_peers(settings, store, ice_servers, owned)
         registry = peers.registry
+        fleet = open_fleet(settings, store, peers, owned)
         signalling = make_signalling(settings, registry, tokens)
-        await open_metrics(settings, store, peers, signalling, ice_servers, owned)
-        application = make_application(settings, store, registry, tokens, signalling, ice_servers, demo=demo)
-        address = await listen(settings, application, certificate, owned)
+        await open_metrics(settings, store, peers, signalling, ice_servers, fleet, owned)
+        application = make_application(settings, store, registry, tokens, signalling, ice_servers, fleet, demo=demo)
+        address, private_url = await listen(settings, application, certificate, owned, shares_port=shares_port)
+        await join(fleet, private_url, owned)
         # First of all at the end, while HTTP still answers: newcomers are sent away, and `/readyz` says so.
         owned.push_async_callback(registry.close)
         yield address

@@ -42,6 +42,12 @@ class NotAllowed(RtcServerError):
     code = "not_allowed"
 
 
+class NotOfThisFleet(NotAllowed):
+    """A request that another server seems to have relayed is not signed with this fleet's secret."""
+
+    code = "not_of_this_fleet"
+
+
 class GroupTooSmall(RtcServerError):
     """A teacher asks for single learners where only sums of larger groups are shown."""
 
@@ -139,6 +145,12 @@ class DecodeFailed(RtcServerError):
 
 
 # -- the server's own surroundings
+
+
+class FleetUnreachable(RtcServerError):
+    """Another server of the fleet is needed, and cannot be found now."""
+
+    code = "fleet_unreachable"
 
 
 class StoreUnavailable(RtcServerError):

@@ -21,6 +21,10 @@ def _port_range(value: object) -> object:
     return PortRange.parse(value) if isinstance(value, str) else value
 
 
+def _worker_count(value: object) -> object:
+    return usable_processors() if value == "auto" else value
+
+
 def _secret_folders() -> list[Path]:
     """Folders of systemd and Docker with one file for each secret, named as the variable in lower case."""
     folders = (os.environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets")
@@ -135,11 +139,21 @@ class Settings(BaseSettings):
         description="Most requests a minute of one user for stored sessions and relay credentials; more get 429.",
     )
 
-    max_sessions: int = Field(
-        default_factory=lambda: 16 * usable_processors(),
+    workers: Annotated[int, BeforeValidator(_worker_count)] = Field(
+        1,
         ge=1,
-        description="Most live peers in all; one more gets 503. By default 16 for each processor that this process may "
-        "use.",
+        description="Processes of this server, a core each; `auto`: as many as there are cores to use. More than one "
+        "need `RTC_REDIS_URL`. Limits count in each.",
+    )
+    processors: int = Field(
+        default_factory=usable_processors,
+        ge=1,
+        description="Threads that look at pictures. By default one for each processor that this process may use.",
+    )
+    max_sessions: int = Field(
+        default_factory=lambda data: 16 * data.get("processors", 1),
+        ge=1,
+        description="Most live peers in all; one more gets 503. By default 16 for each of `RTC_PROCESSORS`.",
     )
     max_sessions_per_user: int = Field(
         3, ge=1, description="Most live peers of one user, in different modules; one more gets 429."
@@ -201,6 +215,19 @@ class Settings(BaseSettings):
         description="Seconds for an orderly stop: learners are told, everything is stored. After that the process ends "
         "with what is left in the spool.",
     )
+
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis in which the servers of a fleet find each other, such as `redis://host:6379/0`. By default "
+        "there is one server.",
+    )
+    fleet_secret: SecretStr | None = Field(
+        None, min_length=32, description="Secret of the servers of a fleet among themselves; at least 32 bytes."
+    )
+    private_host: str = Field(
+        "127.0.0.1", description="Address of this server at which the other servers of the fleet reach it."
+    )
+    private_port: int = Field(0, ge=0, le=65535, description="Port for them; 0 picks a free one.")
 
     udp_ports: Annotated[PortRange | None, NoDecode, BeforeValidator(_port_range)] = Field(
         None, description="UDP ports for media, such as `40000-40100`. By default any free port."

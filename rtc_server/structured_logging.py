@@ -12,6 +12,11 @@ _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class JsonFormatter(logging.Formatter):
+    def __init__(self, worker: int | None = None) -> None:
+        """worker: which one of several this process is."""
+        super().__init__()
+        self._always = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -19,6 +24,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        entry |= self._always
         entry |= {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
@@ -42,13 +48,14 @@ class LostConnections(logging.Filter):
         return True
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, worker: int | None = None) -> None:
     """Sends our own events at `level` to standard error, and the libraries' from warnings on.
 
+    worker: which one of several this process is; each line says so.
     aioice and aiortc log addresses and whole descriptions at lower levels: those stay off.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(worker))
     handler.addFilter(LostConnections())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("rtc_server").setLevel(level.upper())

@@ -7,23 +7,48 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Generic, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
-class Tally:
-    """How often each of some things has happened. Which things there are is fixed at the start."""
+class _Sums(Generic[Number]):
+    """One for each of some things. Which things there are is fixed at the start."""
 
-    def __init__(self, things: Iterable[str]) -> None:
+    def __init__(self, things: Iterable[str], zero: Number) -> None:
         self._lock = threading.Lock()
-        self._counts = dict.fromkeys(things, 0)
+        self._counts: dict[str, Number] = dict.fromkeys(things, zero)
 
-    def add(self, thing: str, count: int = 1) -> None:
+    def _add(self, thing: str, count: Number) -> None:
         """Raises KeyError for a thing that was not named at the start."""
         with self._lock:
             self._counts[thing] += count
 
-    def read(self) -> dict[str, int]:
+    def read(self) -> dict[str, Number]:
         with self._lock:
             return dict(self._counts)
+
+
+class Tally(_Sums[int]):
+    """How often each of some things has happened."""
+
+    def __init__(self, things: Iterable[str]) -> None:
+        super().__init__(things, 0)
+
+    def add(self, thing: str, count: int = 1) -> None:
+        """Raises KeyError for a thing that was not named at the start."""
+        self._add(thing, count)
+
+
+class Seconds(_Sums[float]):
+    """How long each of some things has lasted, in seconds."""
+
+    def __init__(self, things: Iterable[str]) -> None:
+        super().__init__(things, 0.0)
+
+    def add(self, thing: str, seconds: float) -> None:
+        """Raises KeyError for a thing that was not named at the start."""
+        self._add(thing, seconds)
 
 
 class Histogram:

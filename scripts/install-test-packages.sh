@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, PHP, npm,
-# GStreamer, strace, Prometheus) where they are missing and it may, else names the one command that does. Nothing of
-# them is configured or used as a system service: each test starts its own, in a temporary directory, on a free port.
+# GStreamer, strace, Prometheus, Redis) where they are missing and it may, else names the one command that does. Nothing
+# of them is configured or used as a system service: each test starts its own, in a temporary directory, on a free port.
 # With the argument `image`: what builds the container's image instead.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
@@ -24,6 +24,7 @@ gst-inspect-1.0 nicesrc >/dev/null 2>&1 || missing="$missing gstreamer1.0-nice"
     missing="$missing python3-gi gir1.2-gst-plugins-bad-1.0"
 command -v strace >/dev/null || missing="$missing strace"
 command -v promtool >/dev/null || missing="$missing prometheus"
+command -v redis-server >/dev/null || missing="$missing redis-server"
 if [ "${1:-}" = image ]; then
     missing=""
     command -v buildah >/dev/null || missing="$missing buildah"
@@ -54,4 +55,6 @@ if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
     exit 1
 fi
 # Debian starts it at boot, for this host. The tests start their own.
-case "$missing" in *prometheus*) $as_root systemctl disable --now prometheus >/dev/null 2>&1 || true ;; esac
+for service in prometheus redis-server; do
+    case "$missing" in *$service*) $as_root systemctl disable --now $service >/dev/null 2>&1 || true ;; esac
+done

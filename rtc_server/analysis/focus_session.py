@@ -15,7 +15,7 @@ from rtc_server.analysis.session_states import SessionLife, SessionState
 from rtc_server.focus.calibration import LONGEST_S, Calibration
 from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import POLICIES
-from rtc_server.focus.state import FocusSnapshot, Span
+from rtc_server.focus.state import FocusSnapshot, Span, Totals
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord, Resumption, SessionType
@@ -88,6 +88,8 @@ class FocusSession:
         self._begun = False
         """A picture was looked at, or missed."""
         self._superseded = False
+        self._before = Totals()
+        """What other servers have measured."""
 
     @classmethod
     def going_on(
@@ -120,6 +122,7 @@ class FocusSession:
             began_at = (resumption and resumption.clock_began_at) or record.started_at
             media_time_s = resumption.media_time_s if resumption is not None else record.spans[-1].end_s
             session.clock = MediaClock.going_on(moment(began_at), media_time_s, moment(record.recorded_at))
+        session._before = record.totals
         session.paused_since = now if record.session_type == "pause" else None
         session._was_paused = record.session_type != "viewing"
         session._seen = session._begun = True
@@ -183,7 +186,7 @@ class FocusSession:
             if has_ended:
                 self._tracker.finish()
         if has_ended:
-            self._log.end(self.id, reason)
+            self._log.end(self.id, reason, self._measured_here())
         elif self.parked:
             self._log.lose(self.id)
         self.save()
@@ -197,7 +200,7 @@ class FocusSession:
             if not self._life.end(reason, peer_id):
                 return
             self._tracker.finish()
-        self._log.end(self.id, self._life.end_reason or EndReason.FAILED)
+        self._log.end(self.id, self._life.end_reason or EndReason.FAILED, self._measured_here())
         self.save()
 
     def supersede(self) -> None:
@@ -206,7 +209,10 @@ class FocusSession:
             self._superseded = True
             has_moved = self._life.end(EndReason.REPLACED)
         if has_moved:
-            self._log.move(self.id)
+            self._log.move(self.id, self._measured_here())
+
+    def _measured_here(self) -> Totals:
+        return self._tracker.snapshot().totals.since(self._before)
 
     @property
     def end_reason(self) -> EndReason | None:

@@ -152,11 +152,12 @@ class AnalysisPool:
         self.frames = FrameCounts()
         self.ready: SimpleQueue[Lane[Any] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
+        self._busy_s = [0.0] * threads
         self._posted: list[Callable[[], None]] = []
         self._post_lock = threading.Lock()
         self._stopped = [asyncio.Event() for _ in range(threads)]
         self._threads = [
-            threading.Thread(target=self._work, args=(stopped,), name=f"analysis-{index}", daemon=True)
+            threading.Thread(target=self._work, args=(index, stopped), name=f"analysis-{index}", daemon=True)
             for index, stopped in enumerate(self._stopped)
         ]
         for thread in self._threads:
@@ -173,6 +174,15 @@ class AnalysisPool:
     def waiting(self) -> int:
         """Turns that are due and wait for a thread."""
         return self.ready.qsize()
+
+    @property
+    def busy_s(self) -> float:
+        """How long the threads have worked, all together, in seconds."""
+        return sum(self._busy_s)
+
+    @property
+    def threads(self) -> int:
+        return len(self._threads)
 
     def post(self, callback: Callable[[], None]) -> None:
         """From a thread: run on the event loop. Callbacks that are posted close together share one wake-up."""
@@ -209,9 +219,11 @@ class AnalysisPool:
             except Exception:
                 logger.exception("the result of an analysis was not delivered")
 
-    def _work(self, stopped: asyncio.Event) -> None:
+    def _work(self, index: int, stopped: asyncio.Event) -> None:
         while (lane := self.ready.get()) is not None:
+            began = time.monotonic()
             lane.run()
+            self._busy_s[index] += time.monotonic() - began
             # A thread that waits for its next lane keeps nobody's data.
             del lane
         self.post(stopped.set)

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rtc_server.composition.background import end
+from rtc_server.composition.fleet import FleetParts
 from rtc_server.composition.rows import Store
 from rtc_server.errors import SettingsError
 from rtc_server.focus.policy import POLICIES
@@ -18,8 +19,10 @@ from rtc_server.resources import folder
 from rtc_server.settings import Settings
 from rtc_server.web.access.auth import TokenVerifier, mint_token, token_verifier
 from rtc_server.web.access.client_address import ClientAddresses
+from rtc_server.web.access.passport import passport_middleware
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.access.request_rate import RequestRate, stranger_rate_middleware
+from rtc_server.web.among_servers import AmongServersEndpoint
 from rtc_server.web.api.class_feed import ClassFeed
 from rtc_server.web.api.exports import ExportsEndpoint
 from rtc_server.web.api.learners import LearnersEndpoint
@@ -54,13 +57,16 @@ def make_application(
     tokens: TokenVerifier,
     signalling: Signalling,
     ice_servers: IceServers,
+    fleet: FleetParts,
     *,
     demo: bool,
 ) -> web.Application:
     addresses = ClientAddresses(settings.trusted_proxies)
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
-    reading = StoredSessionReading(read_access, store.reader, store.writer, min_group=settings.min_group)
-    feed = ClassFeed(registry.live_class, min_group=settings.min_group)
+    reading = StoredSessionReading(
+        read_access, store.reader, store.writer, fleet.elsewhere, min_group=settings.min_group
+    )
+    feed = ClassFeed(fleet.live_class, min_group=settings.min_group)
     application = web.Application(
         middlewares=[
             request_log_middleware,
@@ -69,16 +75,18 @@ def make_application(
             cors_middleware(settings.cors_origins),
             problem_middleware,
             refusal_middleware(),
+            passport_middleware(fleet.office),
             stranger_rate_middleware(addresses, RequestRate.of_addresses(settings.offers_per_minute)),
         ]
     )
     application.add_routes(
         [
-            *WhipEndpoint(signalling, registry, ice_servers).routes(),
-            *OfferEndpoint(signalling).routes(),
+            *WhipEndpoint(signalling, registry, ice_servers, fleet.elsewhere).routes(),
+            *OfferEndpoint(signalling, fleet.elsewhere).routes(),
             *IceServersEndpoint(read_access, ice_servers).routes(),
             *FocusSessionsEndpoint(reading).routes(),
-            *_api_routes(settings, store, registry, read_access, reading, feed),
+            *AmongServersEndpoint(registry, store.writer).routes(),
+            *_api_routes(settings, store, registry, read_access, reading, feed, fleet),
             *health_routes(lambda: store.writer.spool_fails, partial(not_ready, store, registry)),
             *page_routes(folder("static")),
         ]
@@ -108,6 +116,7 @@ def _api_routes(
     reads: ReadAccess,
     reading: StoredSessionReading,
     feed: ClassFeed,
+    fleet: FleetParts,
 ) -> list[web.RouteDef]:
     return api_routes(
         SessionsEndpoint(reads, store.reads, min_group=settings.min_group),
@@ -115,7 +124,14 @@ def _api_routes(
         SumsEndpoint(reads, store.reads, min_group=settings.min_group),
         ExportsEndpoint(reads, store.reads, min_group=settings.min_group),
         ClassEndpoint(reads, feed),
-        LearnersEndpoint(reads, registry, store.writer, store.erasure, learners_may_erase=settings.learners_may_erase),
+        LearnersEndpoint(
+            reads,
+            registry,
+            store.writer,
+            store.erasure,
+            fleet.elsewhere,
+            learners_may_erase=settings.learners_may_erase,
+        ),
     )
 
 
@@ -138,9 +154,14 @@ def make_ice_servers(settings: Settings) -> IceServers:
 
 
 async def listen(
-    settings: Settings, application: web.Application, certificate: Certificate | None, owned: AsyncExitStack
-) -> str:
-    """Opens the socket last; returns the address."""
+    settings: Settings,
+    application: web.Application,
+    certificate: Certificate | None,
+    owned: AsyncExitStack,
+    *,
+    shares_port: bool,
+) -> tuple[str, str]:
+    """Opens the sockets last; returns the address, and the one for the other servers of the fleet if there are any."""
     runner = server_runner(
         application, header_timeout=settings.header_timeout, max_connections=settings.max_connections
     )
@@ -149,15 +170,38 @@ async def listen(
     if certificate is not None:
         owned.push_async_callback(end, asyncio.create_task(certificate.watch(), name="certificate"))
     context = certificate.context if certificate is not None else None
-    site = Site(runner, settings.host, settings.port, tls=context, handshake_timeout=settings.header_timeout)
+    site = Site(
+        runner,
+        settings.host,
+        settings.port,
+        tls=context,
+        handshake_timeout=settings.header_timeout,
+        shares_port=shares_port,
+    )
     try:
         await site.start()
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another RTC_PORT"
         ) from error
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if context else 'http'}://{host}:{runner.addresses[0][1]}/"
+    address = f"{'https' if context else 'http'}://{_url_host(settings.host)}:{runner.addresses[0][1]}/"
+    if settings.redis_url is None:
+        return address, ""
+    private = Site(
+        runner, settings.private_host, settings.private_port, tls=None, handshake_timeout=settings.header_timeout
+    )
+    try:
+        await private.start()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.private_host}:{settings.private_port} ({error.strerror}); choose another "
+            "RTC_PRIVATE_HOST or RTC_PRIVATE_PORT"
+        ) from error
+    return address, f"http://{_url_host(settings.private_host)}:{private.port}"
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def make_token_verifier(settings: Settings) -> TokenVerifier:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from rtc_server.composition.background import end
+from rtc_server.composition.fleet import FleetParts
 from rtc_server.composition.http import not_ready
 from rtc_server.composition.peers import Peers
 from rtc_server.composition.rows import Store
@@ -31,6 +32,7 @@ async def open_metrics(
     peers: Peers,
     signalling: Signalling,
     ice_servers: IceServers,
+    fleet: FleetParts,
     owned: AsyncExitStack,
 ) -> None:
     """Does nothing without RTC_METRICS_PORT. What it opens is closed by `owned`. Raises SettingsError."""
@@ -46,6 +48,9 @@ async def open_metrics(
             looks=peers.looks,
             turns_waiting=lambda: peers.services.pool.waiting,
             signalling=signalling,
+            elsewhere=fleet.elsewhere,
+            directory_away=lambda: fleet.fleet is not None and fleet.fleet.away,
+            stress=fleet.stress,
             ice_servers=ice_servers,
             writer=store.writer,
             ready=lambda: not_ready(store, peers.registry) is None,

@@ -12,7 +12,6 @@ from rtc_server.media.look_counts import LookCounts
 from rtc_server.peer.deadlines import Deadlines
 from rtc_server.peer.peer import PeerServices
 from rtc_server.peer.registry import PeerRegistry
-from rtc_server.processors import usable_processors
 from rtc_server.settings import Settings
 from rtc_server.transport import Relay
 from rtc_server.transport.ice_gathering import IceGathering
@@ -29,7 +28,7 @@ class Peers:
 
 async def open_peers(settings: Settings, store: Store, ice_servers: IceServers, owned: AsyncExitStack) -> Peers:
     """What it opens is closed by `owned`."""
-    threads = usable_processors()
+    threads = settings.processors
     analysers = FrameAnalyserFactory()
     owned.callback(analysers.close)
     await asyncio.to_thread(analysers.warm_up, threads)

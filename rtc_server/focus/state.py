@@ -1,6 +1,6 @@
 """The words of the judgement: states, reasons, spans and totals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, TypedDict
 
@@ -96,6 +96,15 @@ class Totals:
     @property
     def total_s(self) -> float:
         return self.focused_s + self.unfocused_s
+
+    def since(self, earlier: "Totals") -> "Totals":
+        """The seconds that have come since then; the numbers of stretches stay."""
+        return replace(
+            self,
+            focused_s=self.focused_s - earlier.focused_s,
+            unfocused_s=self.unfocused_s - earlier.unfocused_s,
+            unknown_s=self.unknown_s - earlier.unknown_s,
+        )
 
     @property
     def focus_percentage(self) -> float:

@@ -15,6 +15,7 @@ from rtc_server.peer.counts import PeerCounts
 from rtc_server.peer.registry import PeerRegistry
 from rtc_server.store.writer import FocusWriter
 from rtc_server.tally import Histogram
+from rtc_server.web.elsewhere import OnlyHere, Relay
 from rtc_server.web.ice_servers import IceServers
 from rtc_server.web.signalling import Signalling
 
@@ -29,6 +30,9 @@ class Parts:
     looks: LookCounts
     turns_waiting: Callable[[], int]
     signalling: Signalling
+    elsewhere: OnlyHere | Relay
+    directory_away: Callable[[], bool]
+    stress: Callable[[], float]
     ice_servers: IceServers
     writer: FocusWriter
     ready: Callable[[], bool]
@@ -83,6 +87,18 @@ MEASUREMENTS = (
     # The server
     Measurement("info", GAUGE, "Always 1; the label has the version.", lambda parts: {__version__: 1}, "version"),
     Measurement("ready", GAUGE, "1 while the server takes new learners (as /readyz).", lambda parts: parts.ready()),
+    Measurement(
+        "stress",
+        GAUGE,
+        "How much of this server is in use, from 0 to 1: of its places, its analysis threads, or its event loop.",
+        lambda parts: parts.stress(),
+    ),
+    Measurement(
+        "fleet_directory_away",
+        GAUGE,
+        "1 while Redis does not answer: newcomers stay where they arrive (RTC_REDIS_URL).",
+        lambda parts: parts.directory_away(),
+    ),
     # Learners
     Measurement("peers", GAUGE, "Live connections of learners.", _peers_by_state, "state"),
     Measurement("peers_limit", GAUGE, "Most of them at once (RTC_MAX_SESSIONS).", lambda p: p.registry.max_peers),
@@ -103,6 +119,13 @@ MEASUREMENTS = (
         COUNTER,
         "Offers, by what came of them: `answered`, or the code of the error.",
         lambda parts: parts.signalling.offers.read(),
+        "outcome",
+    ),
+    Measurement(
+        "offers_relayed",
+        COUNTER,
+        "Offers that another server of the fleet was asked to answer: `taken`, `refused` or `unreachable`.",
+        lambda parts: parts.elsewhere.offers.read(),
         "outcome",
     ),
     Measurement(
@@ -131,6 +154,13 @@ MEASUREMENTS = (
         GAUGE,
         "Sessions whose connection was lost and that may still go on.",
         lambda parts: parts.registry.sessions_waiting,
+    ),
+    Measurement(
+        "measured_seconds",
+        COUNTER,
+        "Seconds that were measured here, by state, in sessions that have ended or gone on at another server.",
+        lambda parts: parts.peers.sessions.measured.read(),
+        "state",
     ),
     # Packets
     Measurement("packets_received", COUNTER, "Media packets.", lambda parts: parts.peers.packets.received),

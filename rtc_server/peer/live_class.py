@@ -73,6 +73,11 @@ class LiveClass:
         gone = {one.learner: one for _, one in self._left if one.learner.module_id == module_id}
         return here + [one for one in gone.values() if one.learner not in back]
 
+    def modules(self) -> set[int]:
+        """Those with somebody in them, or who left within ten minutes."""
+        here = {session.learner.module_id for session, _ in self._present()}
+        return here | {one.learner.module_id for _, one in self._left}
+
     def left(self, session: FocusSession) -> None:
         """It has ended."""
         if session.id in self._forgotten:

@@ -133,7 +133,7 @@ class PeerRegistry:
         offer = read_offer(offer_sdp)
         occupant = Occupant(grant.learner, client_address)
         self._admit(occupant)
-        peer = Peer(secrets.token_urlsafe(16), secrets.token_hex(8), grant, offer, self._services, client_address)
+        peer = Peer(self._new_peer_id(), secrets.token_hex(8), grant, offer, self._services, client_address)
         self._occupants[peer.peer_id] = occupant
         try:
             answer = await peer.accept()
@@ -304,6 +304,11 @@ class PeerRegistry:
     def _may_continue(self, learner: Learner, session: FocusSession) -> bool:
         young = session.age_s < self._services.deadlines.max_age_s
         return session.learner == learner and session.may_be_continued and young
+
+    def _new_peer_id(self) -> str:
+        """A secret, and before it the server that has the peer: any other one can find it."""
+        secret = secrets.token_urlsafe(16)
+        return f"{self._ownership.server_id}.{secret}" if self._ownership is not None else secret
 
     def _is_here(self, focus_session_id: str) -> bool:
         """And has not been lost to another server."""

@@ -20,6 +20,13 @@ class LearnerErasure:
         self._spool = spool
         self._with_platform_rows = with_platform_rows
 
+    async def live_on(self, user_id: int) -> list[str]:
+        """The servers on which the learner has sessions that last. Raises StoreUnavailable."""
+        servers = select(focus_sessions.c.server_id).distinct()
+        theirs = servers.where(focus_sessions.c.user_id == user_id, focus_sessions.c.ended_at.is_(None))
+        async with reading(self._engine, _WITHIN_S) as connection:
+            return [server_id for server_id in await connection.scalars(theirs) if server_id is not None]
+
     async def erase(self, user_id: int) -> None:
         """Whoever calls has ended the learner's sessions on this server, and has had them stored.
 

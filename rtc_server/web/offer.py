@@ -5,13 +5,17 @@ import json
 from aiohttp import web
 
 from rtc_server.errors import MalformedRequest, OfferMalformed
+from rtc_server.learner import Grant
+from rtc_server.web.elsewhere import Elsewhere, OnlyHere
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.signalling import Signalling
 
 
 class OfferEndpoint:
-    def __init__(self, signalling: Signalling) -> None:
+    def __init__(self, signalling: Signalling, elsewhere: Elsewhere | None = None) -> None:
+        """elsewhere: the other servers of the fleet, where there are some."""
         self._signalling = signalling
+        self._elsewhere = elsewhere or OnlyHere()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -20,9 +24,15 @@ class OfferEndpoint:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        with self._signalling.offer():
+        with self._signalling.offer(answered=False):
             grant = await self._signalling.admit(request, cost=1.0)
-            offer_sdp = _offer_of(await self._signalling.read(request, "application/json"))
+            body = await self._signalling.read(request, "application/json")
+            offer_sdp = _offer_of(body)
+            self._signalling.charge_address(request)
+        return await self._elsewhere.offer(request, body, lambda: self._answer(request, grant, offer_sdp))
+
+    async def _answer(self, request: web.Request, grant: Grant, offer_sdp: str) -> web.Response:
+        with self._signalling.offer(answered=True):
             answer = await self._signalling.connect(request, grant, offer_sdp)
         return web.json_response({"sdp": answer.sdp, "type": "answer", "peer_id": answer.peer_id})
 

@@ -27,6 +27,7 @@ from rtc_server.record import EndReason
 from rtc_server.tally import Tally
 from rtc_server.web.access.auth import TokenVerifier
 from rtc_server.web.access.client_address import ClientAddresses
+from rtc_server.web.access.passport import passport_of
 from rtc_server.web.access.request_rate import RequestRate
 from rtc_server.web.server.requests import consent_time, continued_session, read_text
 
@@ -113,8 +114,8 @@ class Signalling:
         """By what came of them: answered, the error's code, or failed by a bug."""
 
     @contextmanager
-    def offer(self) -> Iterator[None]:
-        """Counts what comes of an offer."""
+    def offer(self, *, answered: bool) -> Iterator[None]:
+        """Counts what comes of an offer. answered: this is the last step; else only refusals are counted."""
         try:
             yield
         except RtcServerError as error:
@@ -123,16 +124,18 @@ class Signalling:
         except Exception:
             self.offers.add(FAILED)
             raise
-        self.offers.add(ANSWERED)
+        if answered:
+            self.offers.add(ANSWERED)
 
     async def admit(self, request: web.Request, *, cost: float | None = None) -> Grant:
         """What the token allows. Raises RateLimited, and the errors of TokenVerifier.grant.
 
         cost: how much of the learner's allowance the request uses, in offers; by default nothing. It is taken before
-        the body is read, so that an invalid body costs as much as a valid one.
+        the body is read, so that an invalid body costs as much as a valid one. What another server of the fleet has
+        relayed was charged there.
         """
         grant = await self._tokens.grant(request.headers.get("Authorization"))
-        if cost is not None:
+        if cost is not None and passport_of(request) is None:
             self._learner_rate.spend(grant.learner.user_id, cost)
         return grant
 
@@ -148,13 +151,19 @@ class Signalling:
         )
 
     async def connect(self, request: web.Request, grant: Grant, offer_sdp: str) -> Answer:
-        """Asks the registry for a peer. Raises RateLimited, MalformedRequest, and the errors of Peers.connect.
-
-        The address's allowance is used only here, after the learner's own. So one learner cannot use up all of it.
-        """
+        """Asks the registry for a peer. Raises MalformedRequest, and the errors of Peers.connect."""
         continues, consent_at = continued_session(request), consent_time(request)
         address = self._addresses.of(request)
-        self._address_rate.spend(address)
         return await self._peers.connect(
             offer_sdp, grant, continues=continues, consent_at=consent_at, client_address=address
         )
+
+    def charge_address(self, request: web.Request) -> None:
+        """For an offer that is well-formed, after the learner's own allowance. Raises RateLimited, MalformedRequest.
+
+        So one learner cannot use up all of an address's allowance.
+        """
+        continued_session(request)
+        consent_time(request)
+        if passport_of(request) is None:
+            self._address_rate.spend(self._addresses.of(request))

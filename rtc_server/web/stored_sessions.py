@@ -30,6 +30,12 @@ class Saves(Protocol):
         ...
 
 
+class ServersElsewhere(Protocol):
+    async def settle(self, server_id: str, focus_session_id: str) -> None:
+        """Returns once that server has stored the session as it is now, or cannot be reached. Raises nothing."""
+        ...
+
+
 class SpansAfter(Protocol):
     def __call__(self, request: web.Request) -> int:
         """Number of the span after which the answer begins; -1 for the first. Raises MalformedRequest."""
@@ -37,7 +43,17 @@ class SpansAfter(Protocol):
 
 
 class StoredSessionReading:
-    def __init__(self, reads: ReadAccess, stored_sessions: StoredSessions, saves: Saves, *, min_group: int) -> None:
+    def __init__(
+        self,
+        reads: ReadAccess,
+        stored_sessions: StoredSessions,
+        saves: Saves,
+        others: ServersElsewhere | None = None,
+        *,
+        min_group: int,
+    ) -> None:
+        """others: the other servers of the fleet, where there are some."""
+        self._others = others
         self._reads = reads
         self._stored_sessions = stored_sessions
         self._saves = saves
@@ -56,14 +72,29 @@ class StoredSessionReading:
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(SAVED_WITHIN_S):
                     await self._saves.settle(focus_session_id)
-            stored = await self._stored_sessions.stored_session(
-                focus_session_id, spans_after=after, max_spans=SPANS_IN_ONE_ANSWER
-            )
+            stored = await self._stored(focus_session_id, after)
+            if stored is not None and await self._settled_elsewhere(stored):
+                stored = await self._stored(focus_session_id, after)
         if stored is None:
             raise FocusSessionUnknown("There is no such focus session.")
         if not _may_read(grant, stored.record.learner):
             raise NotAllowed("This focus session belongs to another learner.")
         return stored
+
+    async def _settled_elsewhere(self, stored: StoredSession) -> bool:
+        """Whether it may have changed since it was read: another server has it live, and was asked to store it."""
+        record = stored.record
+        if self._others is None or record.end_reason is not None or record.server_id is None:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SAVED_WITHIN_S):
+                await self._others.settle(record.server_id, record.focus_session_id)
+        return True
+
+    async def _stored(self, focus_session_id: str, spans_after: int) -> StoredSession | None:
+        return await self._stored_sessions.stored_session(
+            focus_session_id, spans_after=spans_after, max_spans=SPANS_IN_ONE_ANSWER
+        )
 
 
 def require_single_learners(grant: Grant, min_group: int) -> None:

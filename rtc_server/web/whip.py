@@ -9,8 +9,10 @@ import re
 from aiohttp import web
 
 from rtc_server.errors import NotAllowed, PreconditionFailed, PreconditionMissing
+from rtc_server.learner import Grant
 from rtc_server.record import EndReason
 from rtc_server.web.access.request_rate import TRICKLE_COST
+from rtc_server.web.elsewhere import Elsewhere, OnlyHere
 from rtc_server.web.ice_servers import IceServers
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.signalling import LivePeer, Peers, Signalling
@@ -22,8 +24,12 @@ _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 class WhipEndpoint:
-    def __init__(self, signalling: Signalling, peers: Peers, ice_servers: IceServers) -> None:
+    def __init__(
+        self, signalling: Signalling, peers: Peers, ice_servers: IceServers, elsewhere: Elsewhere | None = None
+    ) -> None:
+        """elsewhere: the other servers of the fleet, where there are some."""
         self._signalling = signalling
+        self._elsewhere = elsewhere or OnlyHere()
         self._peers = peers
         self._ice_servers = ice_servers
 
@@ -39,9 +45,14 @@ class WhipEndpoint:
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
-        with self._signalling.offer():
+        with self._signalling.offer(answered=False):
             grant = await self._signalling.admit(request, cost=1.0)
             offer_sdp = await self._signalling.read(request, OFFER_TYPE)
+            self._signalling.charge_address(request)
+        return await self._elsewhere.offer(request, offer_sdp, lambda: self._answer(request, grant, offer_sdp))
+
+    async def _answer(self, request: web.Request, grant: Grant, offer_sdp: str) -> web.Response:
+        with self._signalling.offer(answered=True):
             answer = await self._signalling.connect(request, grant, offer_sdp)
         response = web.Response(status=201, body=answer.sdp.encode(), content_type=OFFER_TYPE)
         response.headers["Location"] = f"/whip/{answer.peer_id}"
@@ -52,26 +63,35 @@ class WhipEndpoint:
         return response
 
     async def _trickle(self, request: web.Request) -> web.Response:
-        peer_id, peer = await self._own_peer(request, cost=TRICKLE_COST)
+        grant = await self._signalling.admit(request, cost=TRICKLE_COST)
         fragment = await self._signalling.read(request, FRAGMENT_TYPE)
-        _require_match(request, peer)
-        await self._peers.trickle(peer_id, fragment)
-        return web.Response(status=204)
+        peer_id = request.match_info["peer_id"]
+
+        async def here() -> web.Response:
+            _require_match(request, self._own_peer(peer_id, grant))
+            await self._peers.trickle(peer_id, fragment)
+            return web.Response(status=204)
+
+        return await self._elsewhere.peer(request, peer_id, fragment, here)
 
     async def _end(self, request: web.Request) -> web.Response:
-        # If-Match is ignored, as RFC 9725 requires where no ICE session is meant (4.3.1).
-        peer_id, _ = await self._own_peer(request)
-        await self._peers.close_peer(peer_id, EndReason.STOPPED)
-        return web.Response(status=200)
-
-    async def _own_peer(self, request: web.Request, *, cost: float | None = None) -> tuple[str, LivePeer]:
-        """The peer of this address, if it belongs to the bearer. Raises NotAllowed or PeerUnknown."""
-        grant = await self._signalling.admit(request, cost=cost)
+        grant = await self._signalling.admit(request)
         peer_id = request.match_info["peer_id"]
+
+        async def here() -> web.Response:
+            # If-Match is ignored, as RFC 9725 requires where no ICE session is meant (4.3.1).
+            self._own_peer(peer_id, grant)
+            await self._peers.close_peer(peer_id, EndReason.STOPPED)
+            return web.Response(status=200)
+
+        return await self._elsewhere.peer(request, peer_id, "", here)
+
+    def _own_peer(self, peer_id: str, grant: Grant) -> LivePeer:
+        """If it belongs to the bearer. Raises NotAllowed or PeerUnknown."""
         peer = self._peers.peer(peer_id)
         if peer.grant.learner != grant.learner:
             raise NotAllowed("This session belongs to another learner.")
-        return peer_id, peer
+        return peer
 
 
 def _require_match(request: web.Request, peer: LivePeer) -> None:

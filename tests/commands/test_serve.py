@@ -55,6 +55,12 @@ def serve(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
         (["--demo"], {"RTC_CORS_ORIGINS": "*"}, "RTC_CORS_ORIGINS"),
         (["--demo"], {"RTC_TURN_URLS": "turn:relay.example.org"}, "RTC_TURN_SECRET"),
         (["--demo"], {"RTC_SERVER_TURN": "1"}, "RTC_TURN_URLS"),
+        (["--workers", "2"], {"RTC_TOKEN_SECRET": 40 * "x"}, "RTC_REDIS_URL"),
+        (["--workers", "many"], {}, "RTC_WORKERS"),
+        (["--workers", "2", "--demo"], {"RTC_REDIS_URL": "redis://127.0.0.1/0"}, "demo mode is one server"),
+        (["--workers", "2"], {"RTC_REDIS_URL": "redis://127.0.0.1/0", "RTC_UDP_PORTS": "40000-40010"}, "widen it"),
+        (["--demo"], {"RTC_REDIS_URL": "redis://127.0.0.1/0"}, "RTC_FLEET_SECRET"),
+        (["--demo"], {"RTC_REDIS_URL": "nonsense", "RTC_FLEET_SECRET": 40 * "x"}, "RTC_REDIS_URL"),
         (["--demo"], {"RTC_TLS_CERTIFICATE": "missing.pem"}, "RTC_TLS_PRIVATE_KEY"),
     ],
 )

@@ -27,6 +27,8 @@ class ServerProcess:
         self.port = 0
         self.requests: list[str] = []
         """Method and route of each that it has answered, from its log."""
+        self.workers: set[int] = set()
+        """Those of its workers that have answered something."""
 
     @property
     def url(self) -> str:
@@ -62,6 +64,8 @@ class ServerProcess:
             if '"event": "request"' in text:
                 logged = json.loads(text)
                 self.requests.append(f"{logged['method']} {logged['route']}")
+                if "worker" in logged:
+                    self.workers.add(logged["worker"])
             found = _ADDRESS.search(text)
             if found and not self._address.done():
                 self._address.set_result(int(found[1]))

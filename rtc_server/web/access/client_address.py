@@ -8,6 +8,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from rtc_server.errors import SettingsError
+from rtc_server.web.access.passport import passport_of
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -29,9 +30,12 @@ class ClientAddresses:
     def of(self, request: web.Request) -> str:
         """The client's address, as limits count it: IPv4 in full, IPv6 by its /64.
 
+        For what another server of the fleet has relayed, the address that it saw.
         A proxy writes one of the two headers and may pass on the other as the client sent it. If they disagree,
         neither is believed, and the request counts as the proxy's own.
         """
+        if (passport := passport_of(request)) is not None:
+            return passport.client_address
         nearest = _address(request.remote or "")
         client = nearest
         if nearest is not None and self._is_trusted(nearest):

@@ -15,7 +15,7 @@ PATH = "/api/v1/learners/{user_id}"
 OPERATION = Operation(
     "eraseLearner",
     "A learner erases all that is stored about them. Live sessions end first. For learners, where "
-    "RTC_LEARNERS_MAY_ERASE says so; 409 while a session is live on another server.",
+    "RTC_LEARNERS_MAY_ERASE says so; 409 while a session is live on a server that cannot be reached.",
     "delete",
     PATH,
     path={"user_id": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}},
@@ -30,7 +30,17 @@ class LivePeers(Protocol):
         ...
 
 
+class OtherServers(Protocol):
+    async def end_user(self, server_id: str, user_id: int) -> None:
+        """Has that server end the learner's sessions and store them. Raises nothing."""
+        ...
+
+
 class Erasure(Protocol):
+    async def live_on(self, user_id: int) -> list[str]:
+        """The servers on which the learner has sessions that last. Raises StoreUnavailable."""
+        ...
+
     async def erase(self, user_id: int) -> None:
         """Removes what is stored. Raises StillLive, StoreUnavailable."""
         ...
@@ -38,8 +48,16 @@ class Erasure(Protocol):
 
 class LearnersEndpoint:
     def __init__(
-        self, reads: ReadAccess, peers: LivePeers, saves: Saves, erasure: Erasure, *, learners_may_erase: bool
+        self,
+        reads: ReadAccess,
+        peers: LivePeers,
+        saves: Saves,
+        erasure: Erasure,
+        others: OtherServers,
+        *,
+        learners_may_erase: bool,
     ) -> None:
+        self._others = others
         self._reads = reads
         self._peers = peers
         self._saves = saves
@@ -58,6 +76,8 @@ class LearnersEndpoint:
                 raise NotAllowed("Learners erase nothing here by themselves: ask the platform.")
             for focus_session_id in self._peers.end_user(user_id):
                 await self._saves.settle(focus_session_id)  # what is stored later would be there again
+            for server_id in await self._erasure.live_on(user_id):
+                await self._others.end_user(server_id, user_id)
             await self._erasure.erase(user_id)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 

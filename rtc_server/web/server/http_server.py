@@ -55,17 +55,33 @@ class Site(web.BaseSite):
     """The address where a runner listens. aiohttp's own site allows a minute for a TLS handshake."""
 
     def __init__(
-        self, runner: web.AppRunner, host: str, port: int, *, tls: ssl.SSLContext | None, handshake_timeout: float
+        self,
+        runner: web.AppRunner,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        handshake_timeout: float,
+        shares_port: bool = False,
     ) -> None:
-        """port: 0 takes a free one. handshake_timeout: seconds for a TLS handshake."""
+        """port: 0 takes a free one. handshake_timeout: seconds for a TLS handshake.
+
+        shares_port: other processes listen on it too, and the kernel gives each connection to one (SO_REUSEPORT).
+        """
         super().__init__(runner, ssl_context=tls)
         self._host = host
         self._port = port
+        self._shares_port = shares_port
         self._handshake_timeout = handshake_timeout if tls is not None else None
 
     @property
     def name(self) -> str:
         return f"{self._host}:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """That it listens on."""
+        return int(self._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
 
     async def start(self) -> None:
         """Raises OSError if it cannot listen."""
@@ -77,6 +93,7 @@ class Site(web.BaseSite):
             self._port,
             ssl=self._ssl_context,
             ssl_handshake_timeout=self._handshake_timeout,
+            reuse_port=self._shares_port or None,
         )
 
 

@@ -16,12 +16,14 @@ from rtc_server.errors import (
     CalibrationFailed,
     ClipUnreadable,
     DecodeFailed,
+    FleetUnreachable,
     FocusSessionUnknown,
     GroupTooSmall,
     KeysUnavailable,
     MalformedRequest,
     MediaTypeUnsupported,
     NotAllowed,
+    NotOfThisFleet,
     ObservationsUnreadable,
     OfferMalformed,
     OfferUnacceptable,
@@ -51,6 +53,7 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     TokenInvalid: HTTPStatus.UNAUTHORIZED,
     TokenExpired: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
+    NotOfThisFleet: HTTPStatus.FORBIDDEN,
     GroupTooSmall: HTTPStatus.FORBIDDEN,
     PeerUnknown: HTTPStatus.NOT_FOUND,
     FocusSessionUnknown: HTTPStatus.NOT_FOUND,
@@ -65,6 +68,7 @@ STATUS: Mapping[type[RtcServerError], HTTPStatus] = {
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     ServerFull: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    FleetUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     # These are for the command line or for a peer's frames. In a request they are bugs.
     ClipUnreadable: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -122,7 +126,7 @@ def problem_of(error: RtcServerError) -> web.Response:
             response.headers["WWW-Authenticate"] = 'Bearer realm="rtc-server", error="invalid_token"'
         case RateLimited(retry_after_s=seconds) | ServerFull(retry_after_s=seconds):
             response.headers["Retry-After"] = str(max(1, math.ceil(seconds)))
-        case StoreUnavailable() | KeysUnavailable():
+        case StoreUnavailable() | KeysUnavailable() | FleetUnreachable():
             response.headers["Retry-After"] = str(OUTAGE_RETRY_AFTER_S)
         case TooSlow():
             response.force_close()
