@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rtc_server.port_range import PortRange
 from rtc_server.processors import usable_processors
 
+PEERS_FOR_A_PROCESSOR = 16
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -179,7 +181,7 @@ class Settings(BaseSettings):
         description="Threads that look at pictures. By default one for each processor that this process may use.",
     )
     max_sessions: int = Field(
-        default_factory=lambda data: 16 * data.get("processors", 1),
+        default_factory=lambda data: PEERS_FOR_A_PROCESSOR * data.get("processors", 1),
         ge=1,
         description="Most live peers in all; one more gets 503. By default 16 for each of `RTC_PROCESSORS`.",
     )
