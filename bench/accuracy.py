@@ -8,6 +8,7 @@ import argparse
 import json
 import statistics
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from bench.accuracy_in_chromium import chromium_report
 from bench.accuracy_page import page
 from bench.degraded import Conditions, analyse_degraded
 from bench.labels import Label, read_subjects, read_truth
 from bench.leave_one_out import LabelledClip, curve, leave_one_out, sensitivity
 from bench.observations import observations
+from bench.processes import stolen_s
+from bench.report import write
 from bench.scoring import Score, score, total
 from rtc_server.focus.policy import POLICIES, Policy
 from rtc_server.focus.state import Reason
@@ -42,19 +46,22 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--size", type=_size, help="shrink to fit into WIDTHxHEIGHT first")
     parser.add_argument("--vp8", metavar="RATE", type=_bit_rate, help="send through VP8 at so many bit/s first (250k)")
     parser.add_argument("--adaptive", action="store_true", help="skip still pictures, as a server does by default")
-    parser.add_argument("--chromium", action="store_true", help="play each clip through Chromium and a server")
+    parser.add_argument("--chromium", action="store_true", help="through Chromium, beside the same from files")
     parser.add_argument("--only", metavar="TEXT", help="clips whose name holds this")
     parser.add_argument("--policy", choices=sorted(POLICIES), default="reading")
-    parser.add_argument("--write", action="store_true", help="put the results into docs/accuracy.md")
+    parser.add_argument("--write", action="store_true", help="into docs/accuracy.md (--chromium: benchmarks.md)")
     parser.add_argument("--json", action="store_true", help="only JSON on stdout")
     arguments = parser.parse_args(argv)
     if arguments.leave_one_out and not arguments.by:
         parser.error("--leave-one-out needs --by: which person is in which clip")
     if arguments.observations:
         arguments.observations.mkdir(parents=True, exist_ok=True)
+    if arguments.chromium:
+        return _in_chromium(arguments, read_truth(arguments.truth))
     report = _report(arguments, read_truth(arguments.truth))
     if arguments.write:
-        PAGE.write_text(page(report), encoding="utf-8")
+        older = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(page(report, older), encoding="utf-8")
     if arguments.json:
         json.dump(report, sys.stdout, indent=1)
         print()
@@ -66,18 +73,14 @@ def main(argv: Sequence[str]) -> int:
 def _report(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> dict[str, Any]:
     policy = POLICIES[arguments.policy]
     names = sorted(name for name in truth if (arguments.only or "") in name)
-    if arguments.chromium:
-        scores, clips = _through_chromium(arguments, names, truth, policy), []
-    else:
-        scores, clips = _scored(arguments, names, truth, policy)
+    scores, clips = _scored(arguments, names, truth, policy)
     overall = total(scores.values())
     report: dict[str, Any] = {
         "bench": "accuracy",
         "fps": arguments.fps,
         "size": arguments.size and "x".join(map(str, arguments.size)),
         "vp8_bit_rate": arguments.vp8,
-        "adaptive": arguments.adaptive or arguments.chromium,
-        "chromium": arguments.chromium,
+        "adaptive": arguments.adaptive,
         "policy": str(policy),
         "overall": overall.report(),
         "mean_abs_focused_time_error_s": round(statistics.fmean(abs(s.focused_error_s) for s in scores.values()), 3),
@@ -118,13 +121,26 @@ def _scored(
     return scores, clips
 
 
-def _through_chromium(
-    arguments: argparse.Namespace, names: Sequence[str], truth: Mapping[str, list[Label]], policy: Policy
-) -> dict[str, Score]:
+def _in_chromium(arguments: argparse.Namespace, truth: Mapping[str, list[Label]]) -> int:
     from bench.through_chromium import analyses  # a browser is needed for this alone
 
+    policy = POLICIES[arguments.policy]
+    names = sorted(name for name in truth if (arguments.only or "") in name)
+    began, stolen = time.monotonic(), stolen_s()
     played = analyses((arguments.clips / name for name in names), policy)
-    return {name: score(played[arguments.clips / name], truth[name]) for name in names}
+    stolen_share = (stolen_s() - stolen) / (time.monotonic() - began)
+    conditions = Conditions(15.0, adaptive=True)
+    report = chromium_report(
+        {name: score(played[arguments.clips / name], truth[name]) for name in names},
+        {name: score(analyse_degraded(arguments.clips / name, conditions, policy), truth[name]) for name in names},
+        read_subjects(arguments.by) if arguments.by else {},
+        stolen_share,
+    )
+    clip_name = f"{len(names)} labelled clips"
+    if arguments.write:
+        write(report, clip_name)
+    print(json.dumps(report.as_json(), indent=1) if arguments.json else report.as_markdown(clip_name))
+    return 0
 
 
 def _by_kind(scores: Mapping[str, Score], path: Path) -> dict[str, tuple[int, Score]]:

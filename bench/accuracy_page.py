@@ -1,5 +1,6 @@
 """docs/accuracy.md, written from what `python -m bench accuracy` found."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,8 +13,8 @@ that moment. The clips are not part of this repository. What it is for, and for 
 """
 
 
-def page(report: Mapping[str, Any]) -> str:
-    """Markdown of all that the report holds."""
+def page(report: Mapping[str, Any], older: str = "") -> str:
+    """Markdown of all that the report holds. What it lacks stays as it is in the older page, with that one's policy."""
     parts = [INTRODUCTION, _overall(report)]
     for title, name, write in (
         ("By kind of person", "kinds", _kinds),
@@ -22,9 +23,21 @@ def page(report: Mapping[str, Any]) -> str:
         ("Sooner or later", "curve", _curve),
         ("What each constant matters", "sensitivity", _sensitivity),
     ):
-        if name in report:
-            parts.append(f"## {title}\n\n{write(report[name])}")
+        section = write(report[name]) if name in report else _kept(title, older)
+        if section:
+            parts.append(f"## {title}\n\n{section}")
     return "\n".join(parts)
+
+
+def _kept(title: str, older: str) -> str:
+    """A section of the older page, and under which policy it was measured."""
+    found = re.search(rf"^## {re.escape(title)}\n\n(.*?)(?=\n^## |\Z)", older, re.DOTALL | re.MULTILINE)
+    policy = re.search(r"policy (\w+/\d+)", older)
+    if not found:
+        return ""
+    if policy is None or found[1].startswith("*Measured under"):
+        return found[1]
+    return f"*Measured under the policy {policy[1]}.* {found[1]}"
 
 
 def _overall(report: Mapping[str, Any]) -> str:

@@ -59,7 +59,7 @@ class Lesson:
             session_type="viewing",
             totals=totals,
             spans=tuple(spans),
-            policy="reading/2",
+            policy="reading/3",
             resumption=Resumption(self._neutral, self._began, passed_s),
         )
 

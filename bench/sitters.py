@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bench.labels import Label, label_at, read_subjects, read_truth
-from rtc_server.focus.geometry.gaze import EYEBALL_RADIUS
 from rtc_server.focus.geometry.head_pose import direction, head_pose
 from rtc_server.focus.geometry.measurement import FaceMeasurement, measure
 from rtc_server.media.clip import Clip
@@ -33,8 +32,9 @@ YAWS, PITCHES, ROLLS = (-30, -15, 0, 15, 30), (-20, 0, 20), (-20, 20)
 IRIS_RIGHT = (-0.12, -0.06, 0.06, 0.12)
 """In eye widths."""
 LIDS = (0.0, 0.35, 0.7, 1.0)
-EYE_WIDTH = 0.304
-"""In the canonical face's unit, as is `EYEBALL_RADIUS`."""
+EYE_WIDTH, EYEBALL_RADIUS = 0.304, 0.117
+"""In the canonical face's unit: 27 mm between the corners, and 10.5 mm from the centre of rotation to the pupil, as
+anatomy has it and whatever the judgement makes of the mesh."""
 WORST_OVER_MEDIAN = 1.5
 FRONTAL_DEG = 12.0
 """A portrait that is turned further leaves too little of one side of the face to be moved."""

@@ -1,6 +1,7 @@
 """A clip played as Chromium's camera into a real server: what was said live, and what was stored.
 
-Black pictures before and after the clip say where in media time it ends: the server calls them too dark.
+Black pictures after the clip say where in media time it ends: the server calls them too dark. Before it they give the
+connection time to stand. None of them is sent: what is sent begins with the clip, as a file does when it is read.
 """
 
 import asyncio
@@ -26,15 +27,32 @@ WIDTH, HEIGHT = 640, 480
 LEAD_S, TAIL_S = 4.0, 2.0
 """Of black: the connection stands before the clip begins, and the end of the clip is decided before the camera
 begins it again."""
+LIT = 12
+"""A colour's level, of 255, that no black picture reaches."""
 CHROMIUM = "/usr/bin/chromium"
 
 PLAY = """
-async (seconds) => {
+async ([seconds, settling, lit]) => {
   const {token} = await (await fetch("/demo/token", {method: "POST"})).json();
   const authorization = {"Authorization": `Bearer ${token}`};
   const camera = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 480, frameRate: 15}});
+  const video = document.createElement("video");
+  video.muted = true;
+  video.srcObject = camera;
+  const canvas = Object.assign(document.createElement("canvas"), {width: 64, height: 48});
+  const small = canvas.getContext("2d", {willReadFrequently: true});
+  const brightest = () => {
+    small.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const {data} = small.getImageData(0, 0, canvas.width, canvas.height);
+    return data.reduce((most, level, index) => (index % 4 === 3 ? most : Math.max(most, level)), 0);
+  };
+  const begun = new Promise((resolve) => {
+    const look = () => (brightest() > lit ? resolve() : video.requestVideoFrameCallback(look));
+    video.requestVideoFrameCallback(look);
+  });
+  await video.play();
   const peer = new RTCPeerConnection();
-  peer.addTransceiver(camera.getVideoTracks()[0], {direction: "sendonly", streams: [camera]});
+  const {sender} = peer.addTransceiver("video", {direction: "sendonly", streams: [camera]});
   const focus = peer.createDataChannel("focus", {ordered: false, maxRetransmits: 0});
   const control = peer.createDataChannel("control");
   let session = null;
@@ -51,7 +69,15 @@ async (seconds) => {
     body: peer.localDescription.sdp,
   });
   await peer.setRemoteDescription({type: "answer", sdp: await answer.text()});
+  await begun;
+  await sender.replaceTrack(camera.getVideoTracks()[0]);
   await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  // A camera on a busy machine is late.
+  await new Promise((resolve) => {
+    const look = () => (brightest() > lit ? video.requestVideoFrameCallback(look) : resolve());
+    look();
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1000 * settling));
   await fetch(answer.headers.get("Location"), {method: "DELETE", headers: authorization});
   peer.close();
   camera.getTracks().forEach((track) => track.stop());
@@ -83,7 +109,7 @@ async def _played(paths: tuple[Path, ...], policy: Policy) -> dict[Path, Analysi
             for path in paths:
                 camera = Path(folder) / "camera.y4m"
                 seconds = await asyncio.to_thread(write_camera, path, camera)
-                said = await _said(playwright, server.url, camera, LEAD_S + seconds + TAIL_S / 2)
+                said = await _said(playwright, server.url, camera, seconds)
                 found[path] = _analysis(said, seconds, policy)
     return found
 
@@ -139,15 +165,15 @@ async def _said(playwright: Playwright, url: str, camera: Path, seconds: float) 
     try:
         page = await browser.new_page()
         await page.goto(url)
-        said: dict[str, Any] = await page.evaluate(PLAY, seconds)
+        said: dict[str, Any] = await page.evaluate(PLAY, [seconds, TAIL_S / 2, LIT])
         return said
     finally:
         await browser.close()
 
 
 def _analysis(said: dict[str, Any], seconds: float, policy: Policy) -> Analysis:
-    """In the clip's own time. Where it ends is exact; where it begins is not: an encoder that meets a new picture after
-    seconds of black leaves some out."""
+    """In the clip's own time, counted back from where it ends: the first picture or two are over before the page sees
+    that the clip has begun."""
     dark = [span["start_s"] for span in said["spans"] if span["reason"] == Reason.LOW_LIGHT]
     begin_s = dark[-1] - seconds
     spans = tuple(

@@ -24,8 +24,9 @@ WIDER_LIDS_FACTOR = 4.0
 that look down), and raised for none. What is usual lies near the upper end of what is seen."""
 MAX_SAMPLE_S = 0.2
 """No single frame counts for more, however low the frame rate."""
-STEADY_S = 20.0
-"""A steady pose outside the prior, held so long from the start, is where this learner's screen is."""
+STEADY_S = 30.0
+"""A steady pose outside the prior, held so long from the start, is where this learner's screen is. Who only looks aside
+for the first minute is counted as focused for half of it."""
 STEADY_DEG = 5.0
 """Mean deviation of head yaw and pitch that still counts as steady."""
 STEADY_RANGE_DEG = 35.0

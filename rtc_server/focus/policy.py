@@ -31,9 +31,9 @@ class Policy:
         return f"{self.name}/{self.version}"
 
 
-READING = Policy("reading", 2)
-NOTE_TAKING = Policy("note_taking", 2, desk_allowance_s=20.0)
-VIDEO = Policy("video", 2, glance_s=2.0)
+READING = Policy("reading", 3)
+NOTE_TAKING = Policy("note_taking", 3, desk_allowance_s=20.0)
+VIDEO = Policy("video", 3, glance_s=2.0)
 """A film goes on while one looks away for a moment: its sound still reaches the learner."""
 
 POLICIES: Mapping[str, Policy] = MappingProxyType({p.name: p for p in (READING, NOTE_TAKING, VIDEO)})

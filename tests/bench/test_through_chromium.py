@@ -40,17 +40,21 @@ def test_the_camera_shows_black_then_the_whole_clip_in_its_own_time_then_black(t
     assert shown.any(axis=1).all()
 
 
+def test_what_is_sent_begins_and_ends_with_the_clip(tall_clip: Path) -> None:
+    spans = through_chromium.analyses((tall_clip,), READING)[tall_clip].spans
+    assert [span.reason for span in spans] == [Reason.NO_FACE, Reason.LOW_LIGHT]
+    assert [span.start_s for span in spans] == pytest.approx([0.0, 2.0], abs=0.3)
+
+
 def test_time_is_the_clip_s_own_from_where_it_ends_and_a_page_shows_the_last_update() -> None:
-    dark = {"state": "unknown", "reason": "low_light"}
     spans = [
-        {"start_s": 0.0, "end_s": 5.1, **dark},
-        {"start_s": 5.1, "end_s": 7.0, "state": "focused", "reason": "on_screen"},
-        {"start_s": 7.0, "end_s": 8.0, **dark},
+        {"start_s": 0.0, "end_s": 1.9, "state": "focused", "reason": "on_screen"},
+        {"start_s": 1.9, "end_s": 2.9, "state": "unknown", "reason": "low_light"},
     ]
-    said = [(4.9, "unknown"), (5.2, "focused"), (6.0, "unfocused")]
+    said = [(0.0, "unknown"), (0.1, "focused"), (0.9, "unfocused")]
     updates = [{"media_time_s": at_s, "state": state, "reason": "on_screen", "confidence": 0.9} for at_s, state in said]
     analysis = through_chromium._analysis({"spans": spans, "updates": updates}, 2.0, READING)
-    assert [(span.start_s, span.reason) for span in analysis.spans[1:]] == [
+    assert [(span.start_s, span.reason) for span in analysis.spans] == [
         (pytest.approx(0.1), Reason.ON_SCREEN),
         (pytest.approx(2.0), Reason.LOW_LIGHT),
     ]

@@ -136,6 +136,13 @@ def test_a_pose_believed_after_a_distracted_start_is_given_up_when_face_and_eyes
     assert (last.state, last.start_s) == (FocusState.FOCUSED, pytest.approx(42, abs=1.0))
 
 
+def test_of_a_first_minute_aside_at_most_half_is_counted_as_focused() -> None:
+    aside = replace(SCREEN, head_yaw=32.0, gaze_yaw=32.0)
+    tracker, _ = lived(lambda at_s: SCREEN if at_s >= 60 else aside, 70)
+    focused = [span for span in tracker.spans() if span.state is FocusState.FOCUSED and span.start_s < 60]
+    assert sum(min(60.0, span.end_s) - span.start_s for span in focused) < 31
+
+
 # -- lids
 
 

@@ -234,10 +234,10 @@ def test_small_looks_aside_show_once_the_neutral_is_known() -> None:
 
 def test_a_camera_beside_the_screen_is_understood_after_a_while() -> None:
     beside = Look(head_yaw=30.0, gaze_yaw=30.0)
-    tracker = watched(acted((40, beside), (10, replace(beside, gaze_yaw=0.0)), (5, beside)))
+    tracker = watched(acted((50, beside), (10, replace(beside, gaze_yaw=0.0)), (5, beside)))
     reasons = [span.reason for span in tracker.spans()]
     assert reasons == [Reason.HEAD_TURNED, Reason.ON_SCREEN, Reason.LOOKING_LEFT, Reason.ON_SCREEN]
-    assert tracker.spans()[0].end_s == pytest.approx(20, abs=1.5)
+    assert tracker.spans()[0].end_s == pytest.approx(30, abs=1.5)
 
 
 def test_narrow_eyes_are_not_closed() -> None:
@@ -320,7 +320,7 @@ def test_perclos_is_the_share_of_closed_eyes_once_a_third_of_a_minute_was_seen()
 
 
 def test_a_policy_says_its_name_and_version() -> None:
-    assert str(FocusTracker().policy) == "reading/2"
+    assert str(FocusTracker().policy) == "reading/3"
 
 
 def test_silence_before_the_first_frame_is_unknown_from_the_start() -> None:

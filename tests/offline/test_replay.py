@@ -64,7 +64,7 @@ def test_the_same_policy_gives_the_same_totals_and_another_its_own(
     first = analyse(FRAMES, READING)
     assert said.items() >= first.totals.metrics().items()
     assert len(said["spans"]) == len(first.spans)
-    assert said["policy"] == "reading/2"
+    assert said["policy"] == "reading/3"
     notes = analyse(read(kept), NOTE_TAKING)
     assert notes.totals.focused_s > first.totals.focused_s + 1.5
 

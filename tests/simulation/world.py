@@ -66,7 +66,7 @@ class Session:
             session_type="viewing",
             totals=Totals(focused_s=sum(span.end_s - span.start_s for span in self.spans)),
             spans=tuple(self.spans),
-            policy="reading/2",
+            policy="reading/3",
             end_reason=self.end_reason,
             server_id=self.server.leases.server_id,
             fence=self.fence,

@@ -14,8 +14,6 @@ GAZE_YAW_DEVIATION_DEG, GAZE_PITCH_DEVIATION_DEG = 2.0, 4.0
 """Standard deviation of a gaze from well seen eyes, beside that of the learner's neutral."""
 LANDMARK_DEVIATION_PX = 0.15
 """Of an iris. On a face with 16 pixels between the eyes' outer corners that is 4.6° of gaze, on a usual one 0.5°."""
-LEAST_TRUST = 0.1
-"""An eye whose iris cannot be where it seems to be still tells a tenth of what a good one tells."""
 LOW_LIDS_OPENNESS = 0.8
 """Lids below it hide so much of the iris that up and down becomes guesswork..."""
 LOW_LIDS_FACTOR = 4.0
@@ -68,8 +66,7 @@ class GazeNoise:
     def deviations(self, face: FaceMeasurement, openness: float) -> tuple[float, float]:
         """Standard deviations of this frame's gaze yaw and pitch, in degrees."""
         landmark = math.degrees(LANDMARK_DEVIATION_PX / (EYEBALL_RADIUS * face.eye_distance_px))
-        seen = max(LEAST_TRUST, face.eye_trust)
         low_lids = 1 + (LOW_LIDS_FACTOR - 1) * max(0.0, 1 - openness / LOW_LIDS_OPENNESS)
         yaw = math.hypot(self._yaw.deviation_deg, landmark)
         pitch = math.hypot(self._pitch.deviation_deg, landmark / IRIS_GAIN_DOWN)
-        return yaw / seen, pitch * low_lids / seen
+        return yaw / face.eye_trust, pitch * low_lids / face.eye_trust
