@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LRS := .venv-lrs/.installed
 NODE_PACKAGES := tests/node/node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 FUZZ_SECONDS ?= 1800
@@ -44,7 +45,15 @@ test: setup test-packages lint ## the whole: Debian packages, linters, types, la
 
 test-packages:
 	scripts/install-test-packages.sh
-	$(MAKE) --no-print-directory $(NODE_PACKAGES)
+	$(MAKE) --no-print-directory $(NODE_PACKAGES) $(LRS)
+
+# A real Learning Record Store, apart from .venv: it pins other versions of what both need.
+$(LRS): requirements-lrs.lock
+	[ -x .venv-lrs/bin/python ] || $$(scripts/find-python.sh) -m venv .venv-lrs
+	echo "Installing a Learning Record Store for the tests into .venv-lrs"
+	.venv-lrs/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes --no-deps \
+		-r requirements-lrs.lock
+	touch $@
 
 image-test: setup ## build the container's image without Docker, run it, store a learner in it (about two minutes)
 	scripts/install-test-packages.sh image
@@ -94,9 +103,10 @@ lock: setup ## write the requirements*.lock files anew from pyproject.toml
 	$(COMPILE) pyproject.toml --override $$tools/without-plot --output-file requirements.lock && \
 	$(COMPILE) pyproject.toml --extra plot --group dev --output-file requirements-dev.lock && \
 	$(COMPILE) --group build --output-file requirements-build.lock && \
+	$(COMPILE) --group lrs --output-file requirements-lrs.lock && \
 	for lock in requirements.lock requirements-dev.lock; do \
 		$(DROP_UNUSED) $$lock >$$tools/lock && cat $$tools/lock >$$lock || exit 1; done
 
 clean: ## remove .venv and what the tools leave behind; var/ (the demo's database) stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lrs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

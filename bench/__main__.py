@@ -20,11 +20,12 @@ from bench.run import Run
 
 BENCHMARKS = (
     *("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile"),
-    *("faults", "saves", "soak", "reads", "fleet"),
+    *("faults", "saves", "soak", "reads", "fleet", "cores", "page"),
 )
 """Each a module of that name with a function of that name."""
 PAGES = dict.fromkeys(("faults", "saves", "soak"), PAGE.with_name("reliability.md")) | {
-    "fleet": PAGE.with_name("scale.md")
+    "fleet": PAGE.with_name("scale.md"),
+    "cores": PAGE.with_name("scale.md"),
 }
 """Where a section does not go to docs/benchmarks.md."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")
@@ -37,6 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")
     parser.add_argument("--clip", type=Path, help="a video of one person at a camera; by default one is made")
+    parser.add_argument(
+        "--recordings", type=Path, metavar="DIR", help="recordings of people, which `page` adds to the made"
+    )
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (3)")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each measurement lasts (20)")
     parser.add_argument("--memory-minutes", type=float, default=10.0, help="of learners coming and going (10)")
@@ -54,6 +58,7 @@ def main() -> None:
         arguments.runs,
         arguments.seconds,
         arguments.memory_minutes,
+        arguments.recordings,
     )
     gc.freeze()
     for name in arguments.names or BENCHMARKS:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from bench.processes import stolen_s
@@ -27,6 +28,8 @@ class Run:
     seconds: float
     """How long each measurement lasts."""
     memory_minutes: float
+    recordings: Path | None = None
+    """Folder of recordings of people; None where there are none."""
 
     def say(self, text: str) -> None:
         """How it goes, for whoever waits."""

@@ -13,7 +13,7 @@ from rtc_server import __version__
 from rtc_server.errors import RtcServerError, SettingsError
 from rtc_server.settings import Settings
 
-COMMANDS = ("serve", "publish", "analyze", "replay", "token", "check", "database", "erase", "turn_config")
+COMMANDS = ("serve", "publish", "analyze", "replay", "token", "check", "database", "erase", "outbox", "turn_config")
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 

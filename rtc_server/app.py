@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from pydantic import SecretStr
 
+from rtc_server.composition.delivery import open_delivery
 from rtc_server.composition.fleet import join, open_fleet
 from rtc_server.composition.http import (
     listen,
@@ -37,11 +38,12 @@ async def listening(settings: Settings, *, demo: bool, shares_port: bool = False
         tokens = make_token_verifier(settings)
         ice_servers = make_ice_servers(settings)
         store = await open_rows(settings, owned)
+        delivery = open_delivery(settings, store.outbox, owned)
         peers = await open_peers(settings, store, ice_servers, owned)
         registry = peers.registry
         fleet = open_fleet(settings, store, peers, owned)
         signalling = make_signalling(settings, registry, tokens)
-        await open_metrics(settings, store, peers, signalling, ice_servers, fleet, owned)
+        await open_metrics(settings, store, peers, signalling, ice_servers, fleet, delivery, owned)
         application = make_application(settings, store, registry, tokens, signalling, ice_servers, fleet, demo=demo)
         address, private_url = await listen(settings, application, certificate, owned, shares_port=shares_port)
         await join(fleet, private_url, owned)

@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rtc_server.port_range import PortRange
 from rtc_server.processors import usable_processors
 
+PEERS_FOR_A_PROCESSOR = 16
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -93,6 +95,34 @@ class Settings(BaseSettings):
         "rows in the platform's table.",
     )
 
+    webhook_url: str | None = Field(
+        None, description="`https://` address that is told when sessions start, go on and end, and of erasures."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Secret that webhooks are signed with: `whsec_` and 24 bytes or more in base64."
+    )
+    webhook_update_interval: float = Field(
+        60.0, ge=0, description="Seconds of a session between two `session.updated`; 0 for none."
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Send to private addresses too, and there also to `http://`. By default public ones only."
+    )
+
+    legacy_save_url: str | None = Field(
+        None,
+        description="Address of an endpoint that *adds* what it is sent: it gets differences. Only for a platform "
+        "whose database this server does not write.",
+    )
+
+    xapi_url: str | None = Field(
+        None, description="Address of a Learning Record Store, without `/statements`, that gets xAPI statements."
+    )
+    xapi_user: str | None = Field(None, description="User, or key, for the Learning Record Store.")
+    xapi_password: SecretStr | None = Field(None, description="Password, or secret, for the Learning Record Store.")
+    xapi_home_page: str | None = Field(
+        None, description="`homePage` of the learners' accounts in xAPI statements: the platform's address."
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins of other sites' pages that may call this server, separated by commas."
     )
@@ -151,7 +181,7 @@ class Settings(BaseSettings):
         description="Threads that look at pictures. By default one for each processor that this process may use.",
     )
     max_sessions: int = Field(
-        default_factory=lambda data: 16 * data.get("processors", 1),
+        default_factory=lambda data: PEERS_FOR_A_PROCESSOR * data.get("processors", 1),
         ge=1,
         description="Most live peers in all; one more gets 503. By default 16 for each of `RTC_PROCESSORS`.",
     )

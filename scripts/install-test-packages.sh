@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, PHP, npm,
-# GStreamer, strace, Prometheus, Redis) where they are missing and it may, else names the one command that does. Nothing
-# of them is configured or used as a system service: each test starts its own, in a temporary directory, on a free port.
+# Installs the Debian packages that the tests drive (browsers, database servers, a TURN relay, nginx, HAProxy, PHP, npm,
+# GStreamer, strace, Prometheus, Redis, systemd's tools) where they are missing and it may, else names the one command
+# that does. Nothing of them is configured or used as a system service: each test starts its own, in a temporary
+# directory, on a free port.
 # With the argument `image`: what builds the container's image instead.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
@@ -14,6 +15,8 @@ command -v mariadbd >/dev/null || missing="$missing mariadb-server"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v turnserver >/dev/null || missing="$missing coturn"
 command -v nginx >/dev/null || missing="$missing nginx-light"
+command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v php >/dev/null || missing="$missing php-cli"
 command -v node >/dev/null || missing="$missing nodejs"
 gst-inspect-1.0 webrtcbin >/dev/null 2>&1 || missing="$missing gstreamer1.0-tools gstreamer1.0-plugins-bad"
@@ -55,6 +58,6 @@ if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive \
     exit 1
 fi
 # Debian starts it at boot, for this host. The tests start their own.
-for service in prometheus redis-server; do
+for service in prometheus redis-server haproxy; do
     case "$missing" in *$service*) $as_root systemctl disable --now $service >/dev/null 2>&1 || true ;; esac
 done

@@ -28,6 +28,8 @@ MODULES = {
         "test_platform_row",
         "test_spool",
         "test_threat_model",
+        "test_addresses",
+        "test_backoff",
     ),
     # benchmarks
     *(

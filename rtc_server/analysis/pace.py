@@ -8,6 +8,9 @@ QUIET_FPS = 10.0
 """What a page is asked to send while nothing changes."""
 MAX_STILL_S = 0.19
 """The longest that still pictures are not looked at: at 15 and at 10 frames a second that makes 5 looks a second."""
+SPARSE_S = 0.15
+"""A sender whose pictures are further apart has slowed down by itself, as our page does while nothing moves. Each of
+them is looked at, and so is the first that comes sooner: the page has seen something move."""
 STABLE_AFTER_S = 2.0
 """The same answer for so long is no accident: longer than the judgement takes to change its mind."""
 QUIET_AFTER_S = 6.0
@@ -23,6 +26,15 @@ class AnalysisPace:
         self._since_s = 0.0
         self._observed_s = 0.0
         self._changing = False
+        self._received_s = 0.0
+        """When the newest frame came, in media time."""
+        self._sparse = False
+        """It came so long after the one before."""
+
+    def received(self, media_time_s: float) -> None:
+        """A frame came, looked at or not."""
+        self._sparse = media_time_s - self._received_s > SPARSE_S
+        self._received_s = media_time_s
 
     def may_skip(self, media_time_s: float) -> bool:
         """True where a frame of this media time need not be looked at if it shows nothing new."""
@@ -31,6 +43,8 @@ class AnalysisPace:
             and not self._changing
             and self._observed_s - self._since_s >= STABLE_AFTER_S
             and media_time_s - self._observed_s < MAX_STILL_S
+            and not self._sparse
+            and media_time_s - self._received_s <= SPARSE_S
         )
 
     def observed(self, snapshot: FocusSnapshot) -> None:

@@ -103,7 +103,11 @@ class Pipeline:
             # Here, off the event loop: it allocates a decoder.
             self._analyser = self._make_analyser(self._codec)
         self._calibrating = self._session.calibrating
-        observation = self._analyser.analyse(frames, skip_if_still=self._may_skip(frames[-1]))
+        skip_if_still = True
+        for frame in frames:
+            skip_if_still = skip_if_still and self._may_skip(frame)
+            self._pace.received(frame.media_time_s)
+        observation = self._analyser.analyse(frames, skip_if_still=skip_if_still)
         if observation is None:
             return None
         snapshot = self._session.observe(observation)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rtc_server.settings import Settings
 
 if TYPE_CHECKING:
+    from rtc_server.store.outbox.outbox import Outbox
     from rtc_server.store.retention import Removed
 
 HELP = "delete everything that is stored about one user"
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from rtc_server.composition.outbox import make_outbox
     from rtc_server.store.spool.connection import unreadable_files
 
     removed = asyncio.run(
@@ -31,6 +33,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             settings.spool,
             arguments.user,
             with_platform_rows=arguments.platform_rows,
+            outbox=make_outbox(settings),
         )
     )
     print(
@@ -45,12 +48,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _erase(database_url: str, spool: Path, user_id: int, *, with_platform_rows: bool) -> "Removed":
+async def _erase(
+    database_url: str, spool: Path, user_id: int, *, with_platform_rows: bool, outbox: "Outbox"
+) -> "Removed":
     from rtc_server.store.engine import open_store
     from rtc_server.store.retention import erase
 
     engine = await open_store(database_url)
     try:
-        return await erase(engine, spool, user_id, with_platform_rows=with_platform_rows)
+        return await erase(engine, spool, user_id, with_platform_rows=with_platform_rows, outbox=outbox)
     finally:
         await engine.dispose()

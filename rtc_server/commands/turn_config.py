@@ -95,14 +95,16 @@ def relay_of(settings: Settings, options: argparse.Namespace) -> CoturnConfigura
         raise SettingsError("remove --peer: with RTC_SERVER_TURN the relay must reach browsers")
     if options.user_quota < 1 or options.bandwidth < LEAST_BANDWIDTH:
         raise SettingsError(f"--user-quota must be 1 or more, --bandwidth {LEAST_BANDWIDTH} or more")
+    # By default for all processors of the host; one that is set counts in each worker.
+    peers = settings.max_sessions * (settings.workers if "max_sessions" in settings.model_fields_set else 1)
     return CoturnConfiguration(
         urls=urls,
         secret=secret,
         realm=options.realm,
         relay_ports=options.relay_ports,
         # With RTC_SERVER_TURN the server is a user of the relay too, with a relay for each learner.
-        user_quota=max(options.user_quota, settings.max_sessions * 2 if settings.server_turn else 0),
-        total_quota=settings.max_sessions * ALLOCATIONS_PER_PEER,
+        user_quota=max(options.user_quota, peers * 2 if settings.server_turn else 0),
+        total_quota=peers * ALLOCATIONS_PER_PEER,
         bandwidth=options.bandwidth,
         certificate=options.certificate,
         private_key=options.private_key,

@@ -10,6 +10,7 @@ from rtc_server.composition.fleet import FleetParts
 from rtc_server.composition.http import not_ready
 from rtc_server.composition.peers import Peers
 from rtc_server.composition.rows import Store
+from rtc_server.delivery.counts import DeliveryCounts
 from rtc_server.errors import SettingsError
 from rtc_server.metrics.exposition import CONTENT_TYPE, Exposition
 from rtc_server.metrics.measurements import Parts
@@ -33,6 +34,7 @@ async def open_metrics(
     signalling: Signalling,
     ice_servers: IceServers,
     fleet: FleetParts,
+    delivery: DeliveryCounts,
     owned: AsyncExitStack,
 ) -> None:
     """Does nothing without RTC_METRICS_PORT. What it opens is closed by `owned`. Raises SettingsError."""
@@ -53,6 +55,7 @@ async def open_metrics(
             stress=fleet.stress,
             ice_servers=ice_servers,
             writer=store.writer,
+            delivery=delivery,
             ready=lambda: not_ready(store, peers.registry) is None,
             is_relay=relay.__contains__,
         )

@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from rtc_server.composition.background import end
+from rtc_server.composition.outbox import make_outbox
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_reads, open_store
 from rtc_server.store.erasure import LearnerErasure
 from rtc_server.store.leases import Leases
+from rtc_server.store.outbox.rows import OutboxTransactions
 from rtc_server.store.platform.catalogue import keep_catalogue
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.reads.reads import Reads
@@ -28,18 +30,20 @@ class Store:
     reads: Reads
     erasure: LearnerErasure
     leases: Leases
+    outbox: OutboxTransactions
 
 
 async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
-    """Raises StoreUnavailable. What it opens is closed by `owned`."""
+    """Raises SettingsError, StoreUnavailable. What it opens is closed by `owned`."""
+    outbox = make_outbox(settings)
     url = settings.database_url.get_secret_value()
     engine = await open_store(url)
     owned.push_async_callback(engine.dispose)
     reads = open_reads(url)
     owned.push_async_callback(reads.dispose)
-    rows = Transactions(engine, settings.platform_rows)
+    rows = Transactions(engine, settings.platform_rows, outbox=outbox)
     writer = FocusWriter(rows, Spool(settings.spool), settings.save_interval)
-    leases = Leases(OwnershipTransactions(engine), writer, settings.resume_window)
+    leases = Leases(OwnershipTransactions(engine, outbox), writer, settings.resume_window)
     owned.push_async_callback(leases.close)
     await writer.start()
     owned.push_async_callback(writer.close, settings.drain_timeout * DATABASE_SHARE)
@@ -50,5 +54,5 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
             engine, settings.spool, settings.retention_days, with_platform_rows=settings.retention_platform_rows
         )
         owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
-    erasure = LearnerErasure(engine, settings.spool, with_platform_rows=settings.retention_platform_rows)
-    return Store(writer, FocusReader(reads), Reads(reads), erasure, leases)
+    erasure = LearnerErasure(engine, settings.spool, with_platform_rows=settings.retention_platform_rows, outbox=outbox)
+    return Store(writer, FocusReader(reads), Reads(reads), erasure, leases, OutboxTransactions(engine))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rtc_server.errors import SettingsError
 from rtc_server.processors import usable_processors
-from rtc_server.settings import Settings
+from rtc_server.settings import PEERS_FOR_A_PROCESSOR, Settings
 from rtc_server.workers.shares import port_of, udp_ports
 from rtc_server.workers.supervisor import WorkerCommand
 
@@ -25,13 +25,14 @@ def worker_count(settings: Settings) -> int:
 def worker_commands(settings: Settings, count: int, port: int) -> list[WorkerCommand]:
     """port: the one for all. Raises SettingsError."""
     secret = settings.fleet_secret.get_secret_value() if settings.fleet_secret else secrets.token_urlsafe(48)
-    processors = max(1, usable_processors() // count)
-    peers = settings.max_sessions if "max_sessions" in settings.model_fields_set else 16 * processors
+    given = settings.model_fields_set
+    processors = settings.processors if "processors" in given else max(1, usable_processors() // count)
+    peers = settings.max_sessions if "max_sessions" in given else PEERS_FOR_A_PROCESSOR * processors
     commands = []
     for index in range(count):
         environment = {
             "RTC_WORKERS": "1",
-            "RTC_PROCESSORS": str(settings.processors if "processors" in settings.model_fields_set else processors),
+            "RTC_PROCESSORS": str(processors),
             "RTC_MAX_SESSIONS": str(peers),
             "RTC_FLEET_SECRET": secret,
             "RTC_PRIVATE_PORT": str(port_of(settings.private_port, index)),

@@ -10,6 +10,7 @@ from enum import Enum
 from rtc_server import __version__
 from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.analysis.session_states import PeerState
+from rtc_server.delivery.counts import DeliveryCounts
 from rtc_server.media.look_counts import LookCounts
 from rtc_server.peer.counts import PeerCounts
 from rtc_server.peer.registry import PeerRegistry
@@ -35,6 +36,7 @@ class Parts:
     stress: Callable[[], float]
     ice_servers: IceServers
     writer: FocusWriter
+    delivery: DeliveryCounts
     ready: Callable[[], bool]
     is_relay: Callable[[str], bool]
     """Whether a host is the TURN relay."""
@@ -248,5 +250,40 @@ MEASUREMENTS = (
         COUNTER,
         "Ended sessions that were dropped because too many waited for the database.",
         lambda parts: parts.writer.counts.sessions_lost,
+    ),
+    # Other systems
+    Measurement(
+        "outbox_waiting",
+        GAUGE,
+        "Events in the database that are still to be sent, of all servers together.",
+        lambda parts: parts.delivery.waiting,
+        "sink",
+    ),
+    Measurement(
+        "outbox_dead",
+        GAUGE,
+        "Events in the database that are not sent any more (`rtc-server outbox`), of all servers together.",
+        lambda parts: parts.delivery.dead,
+        "sink",
+    ),
+    Measurement(
+        "events_delivered",
+        COUNTER,
+        "Events that were sent and accepted.",
+        lambda parts: parts.delivery.delivered.read(),
+        "sink",
+    ),
+    Measurement(
+        "deliveries_failed",
+        COUNTER,
+        "Attempts to send an event that failed. Most are repeated.",
+        lambda parts: parts.delivery.failed.read(),
+        "sink",
+    ),
+    Measurement(
+        "delivery_seconds",
+        HISTOGRAM,
+        "Time of each attempt to send an event, whether it succeeded or not.",
+        lambda parts: parts.delivery.send_s,
     ),
 )

@@ -6,6 +6,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rtc_server.errors import StillLive
+from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox
 from rtc_server.store.reads.reads import reading
 from rtc_server.store.retention import erase
 from rtc_server.store.schema import focus_sessions
@@ -14,11 +15,14 @@ _WITHIN_S = 5.0
 
 
 class LearnerErasure:
-    def __init__(self, engine: AsyncEngine, spool: Path, *, with_platform_rows: bool) -> None:
+    def __init__(
+        self, engine: AsyncEngine, spool: Path, *, with_platform_rows: bool, outbox: Outbox = NO_OUTBOX
+    ) -> None:
         """engine: one that writes. with_platform_rows: also all rows of the learner in the platform's table."""
         self._engine = engine
         self._spool = spool
         self._with_platform_rows = with_platform_rows
+        self._outbox = outbox
 
     async def live_on(self, user_id: int) -> list[str]:
         """The servers on which the learner has sessions that last. Raises StoreUnavailable."""
@@ -36,4 +40,10 @@ class LearnerErasure:
         async with reading(self._engine, _WITHIN_S) as connection:
             if await connection.scalar(select(open_elsewhere)):
                 raise StillLive("A session is live on another server. End it there, and try again.")
-        await erase(self._engine, self._spool, user_id, with_platform_rows=self._with_platform_rows)
+        await erase(
+            self._engine,
+            self._spool,
+            user_id,
+            with_platform_rows=self._with_platform_rows,
+            outbox=self._outbox,
+        )

@@ -46,7 +46,9 @@ async def lock_progress(connection: AsyncConnection, focus_session_ids: Sequence
 
 async def write_own_rows(connection: AsyncConnection, rows: Sequence[tuple[FocusRecord, int]]) -> None:
     """rows: each with the id of the platform's row that includes its time."""
-    await connection.execute(_upsert(connection.dialect.name), [_columns(*row) for row in rows])
+    await connection.execute(
+        _upsert(connection.dialect.name), [own_columns(record) | {"platform_row_id": row_id} for record, row_id in rows]
+    )
 
 
 def record_of(row: Row[Any], spans: tuple[Span, ...], multiple_faces: tuple[tuple[float, float], ...]) -> FocusRecord:
@@ -91,11 +93,11 @@ def _upsert(dialect: str) -> Any:
     )
 
 
-def _columns(record: FocusRecord, platform_row_id: int) -> dict[str, object]:
+def own_columns(record: FocusRecord) -> dict[str, object]:
+    """What a record says, by column: all but the id of the platform's row."""
     totals = record.totals
     return {
         "focus_session_id": record.focus_session_id,
-        "platform_row_id": platform_row_id,
         **identity_columns(record.learner),
         "policy": record.policy,
         "session_type": record.session_type,

@@ -10,16 +10,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord
+from rtc_server.store.database_clock import database_now
+from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox
 from rtc_server.store.own_row import record_of
 from rtc_server.store.platform.day_removal import days_of
 from rtc_server.store.platform.row_choice import lock_days
 from rtc_server.store.platform.row_content import write_rows
-from rtc_server.store.schema import MYSQL, as_utc, focus_sessions, servers
+from rtc_server.store.schema import focus_sessions, servers
 from rtc_server.store.spans import stored_multiple_faces, stored_spans
 
 RESUMABLE_ENDS = (EndReason.CRASH, EndReason.SHUTDOWN)
@@ -30,18 +32,6 @@ _CLOSED_AT_ONCE = 200
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 _ours = focus_sessions.c
-
-
-async def database_now(connection: AsyncConnection) -> datetime:
-    """The database's own clock, which all servers share. UTC, aware."""
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        moment = await connection.scalar(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"))
-        return as_utc(datetime.fromisoformat(str(moment)))
-    statement = "SELECT UTC_TIMESTAMP(6)" if dialect in MYSQL else "SELECT clock_timestamp()"
-    moment = await connection.scalar(text(statement))
-    assert isinstance(moment, datetime)
-    return as_utc(moment)
 
 
 async def renew_lease(connection: AsyncConnection, server_id: str, lease_s: float) -> None:
@@ -58,7 +48,7 @@ async def give_up_lease(connection: AsyncConnection, server_id: str) -> None:
     await connection.execute(delete(servers).where(servers.c.server_id == server_id))
 
 
-async def close_orphans(connection: AsyncConnection) -> int:
+async def close_orphans(connection: AsyncConnection, outbox: Outbox = NO_OUTBOX) -> int:
     """Closes sessions of dead servers, at their last known second. Returns how many. Call it until there are none.
 
     Two servers that notice the same take turns: each session is closed once.
@@ -73,16 +63,14 @@ async def close_orphans(connection: AsyncConnection) -> int:
     rows = {(row.platform_row_id, row.user_id, row.module_id) for row in found}
     await lock_days(connection, await days_of(connection, rows))  # first, as all do that write a day
     keys = [row.focus_session_id for row in found]
-    closed = await connection.execute(
-        update(focus_sessions)
-        .where(_ours.focus_session_id.in_(keys), orphaned)
-        .values(ended_at=_ours.recorded_at, end_reason=EndReason.CRASH.value)
-    )
+    closed = await _end(connection, and_(_ours.focus_session_id.in_(keys), orphaned), EndReason.CRASH, outbox)
     await write_rows(connection, rows)
-    return closed.rowcount
+    return closed
 
 
-async def end_elsewhere(connection: AsyncConnection, records: Sequence[FocusRecord]) -> None:
+async def end_elsewhere(
+    connection: AsyncConnection, records: Sequence[FocusRecord], outbox: Outbox = NO_OUTBOX
+) -> None:
     """The newest wins: ends the sessions that these learners still have on other servers.
 
     records: the first of each new session.
@@ -91,15 +79,17 @@ async def end_elsewhere(connection: AsyncConnection, records: Sequence[FocusReco
     if not learners:
         return
     elsewhere = [and_(_of(learner), _ours.server_id != server_id) for learner, server_id in learners.items()]
-    await connection.execute(
-        update(focus_sessions)
-        .where(_ours.user_id.in_([learner.user_id for learner in learners]), _ours.ended_at.is_(None), or_(*elsewhere))
-        .values(ended_at=_ours.recorded_at, end_reason=EndReason.REPLACED.value)
-    )
+    users = _ours.user_id.in_([learner.user_id for learner in learners])
+    await _end(connection, and_(users, _ours.ended_at.is_(None), or_(*elsewhere)), EndReason.REPLACED, outbox)
 
 
 async def claim(
-    connection: AsyncConnection, focus_session_id: str, learner: Learner, server_id: str, window_s: float
+    connection: AsyncConnection,
+    focus_session_id: str,
+    learner: Learner,
+    server_id: str,
+    window_s: float,
+    outbox: Outbox = NO_OUTBOX,
 ) -> FocusRecord | None:
     """Takes over a session of this learner. Returns what it holds, with the new fence; None if it may not go on.
 
@@ -116,19 +106,19 @@ async def claim(
     await connection.execute(
         update(focus_sessions).where(mine).values(server_id=server_id, fence=fence, ended_at=None, end_reason=None)
     )
+    if row.end_reason is not None:
+        await outbox.put_continued(connection, focus_session_id)
     spans = await stored_spans(connection, focus_session_id)
     record = record_of(row, spans, await stored_multiple_faces(connection, focus_session_id))
     return replace(record, server_id=server_id, fence=fence, end_reason=None)
 
 
-async def release(connection: AsyncConnection, focus_session_id: str, learner: Learner, server_id: str) -> None:
+async def release(
+    connection: AsyncConnection, focus_session_id: str, learner: Learner, server_id: str, outbox: Outbox = NO_OUTBOX
+) -> None:
     """Closes a session of this learner that this server took over and does not have: whether it did was not known."""
     mine = and_(_ours.focus_session_id == focus_session_id, _of(learner), _ours.server_id == server_id)
-    await connection.execute(
-        update(focus_sessions)
-        .where(mine, _ours.ended_at.is_(None))
-        .values(ended_at=_ours.recorded_at, end_reason=EndReason.CRASH.value)
-    )
+    await _end(connection, and_(mine, _ours.ended_at.is_(None)), EndReason.CRASH, outbox)
 
 
 async def fence_of(connection: AsyncConnection, focus_session_id: str) -> int | None:
@@ -147,6 +137,21 @@ async def seconds_ahead(connection: AsyncConnection, learner: Learner) -> float:
     query = select(_ours.started_at, _ours.focused_s + _ours.unfocused_s + _ours.unknown_s).where(_of(learner), recent)
     ends = [started_at + timedelta(seconds=measured_s) for started_at, measured_s in await connection.execute(query)]
     return float(max([0.0, *((end - now).total_seconds() for end in ends)]))
+
+
+async def _end(connection: AsyncConnection, which: ColumnElement[bool], reason: EndReason, outbox: Outbox) -> int:
+    """Closes these sessions at their last known second. Returns how many this call closed, and not another server."""
+    locked = select(_ours.focus_session_id).where(which).with_for_update()
+    keys = list((await connection.execute(locked)).scalars())
+    if not keys:
+        return 0
+    await connection.execute(
+        update(focus_sessions)
+        .where(_ours.focus_session_id.in_(keys))
+        .values(ended_at=_ours.recorded_at, end_reason=reason.value)
+    )
+    await outbox.put_ended(connection, keys)
+    return len(keys)
 
 
 def _of(learner: Learner) -> ColumnElement[bool]:

@@ -34,6 +34,10 @@ class StoredProgress(NamedTuple):
     unknown_s: float
     recorded_at: datetime
 
+    @property
+    def measured_s(self) -> float:
+        return self.focused_s + self.unfocused_s + self.unknown_s
+
 
 class Verdict(Enum):
     WRITTEN = auto()
@@ -59,8 +63,7 @@ def verdict(record: FocusRecord, stored: StoredProgress | None, *, spooled: bool
     if stored.fence != record.fence:
         return Verdict.SUPERSEDED
     if spooled:
-        measured_s = stored.focused_s + stored.unfocused_s + stored.unknown_s
-        newer = progress(record) > (measured_s, as_utc(stored.recorded_at))
+        newer = progress(record) > (stored.measured_s, as_utc(stored.recorded_at))
         return Verdict.WRITTEN if newer else Verdict.OVERTAKEN
     return Verdict.SUPERSEDED if stored.end_reason not in (None, record.end_reason) else Verdict.WRITTEN
 

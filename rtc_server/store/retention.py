@@ -13,10 +13,13 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.errors import StoreUnavailable
+from rtc_server.store.outbox.differences import forget_differences
+from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox, remove_events
 from rtc_server.store.platform.catalogue import note_rows
 from rtc_server.store.platform.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
 from rtc_server.store.platform.row_choice import lock_days
 from rtc_server.store.schema import focus_sessions, focus_spans, multiple_faces_spans, platform_days, platform_rows
+from rtc_server.store.schema import outbox as outbox_rows
 from rtc_server.store.spool.connection import unreadable_files
 from rtc_server.store.spool.spool import remove_waiting
 from rtc_server.store.why_unavailable import why_unavailable
@@ -46,8 +49,12 @@ class Removed:
         )
 
 
-async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform_rows: bool) -> Removed:
+async def erase(
+    engine: AsyncEngine, spool: Path, user_id: int, *, with_platform_rows: bool, outbox: Outbox = NO_OUTBOX
+) -> Removed:
     """Removes all FocusSessions of a user; if asked, also all rows of this user in the platform's table.
+
+    What other systems were still to be told of this user is removed too; then they are told of the erasure.
 
     A live session is written again at its next save, so end it first. The same is true for a session that a running
     server holds after an outage: `rtc-server check` says when none waits. Raises StoreUnavailable.
@@ -66,6 +73,8 @@ async def erase(engine: AsyncEngine, spool: Path, user_id: int, *, with_platform
                 await connection.execute(delete(platform_days).where(platform_days.c.user_id == user_id))
                 rest = await connection.execute(delete(platform_rows).where(platform_rows.c.user_id == user_id))
             removed += Removed(platform_rows=rest.rowcount)
+        async with engine.begin() as connection:  # last: nothing is told of what is still there
+            await outbox.put_erased(connection, user_id)
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
     return removed + Removed(spooled=spooled)
@@ -78,14 +87,17 @@ async def expire(engine: AsyncEngine, older_than: datetime, *, with_platform_row
     what it held. Raises StoreUnavailable.
     """
     try:
-        return await _remove(
+        removed = await _remove(
             engine,
             focus_sessions.c.recorded_at < older_than,
             with_platform_rows=with_platform_rows,
             may_be_live=False,
         )
+        async with engine.begin() as connection:
+            await remove_events(connection, select(outbox_rows.c.id).where(outbox_rows.c.occurred_at < older_than))
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(why_unavailable(engine.url, error)) from error
+    return removed
 
 
 def expire_spooled(spool: Path, older_than: datetime) -> int:
@@ -141,6 +153,7 @@ async def _remove(
             await lock_days(connection, await days_of(connection, rows))
             kept_up = await note_removal(connection, keys, may_be_live=may_be_live)
             removed += await _remove_sessions(connection, keys)
+            await remove_events(connection, select(outbox_rows.c.id).where(outbox_rows.c.focus_session_id.in_(keys)))
             left = await without_sessions(connection, rows)
             if with_platform_rows:
                 removed += Removed(platform_rows=await give_back_rows(connection, left))
@@ -154,6 +167,7 @@ async def _remove_sessions(connection: AsyncConnection, focus_session_ids: Seque
         spans += (
             await connection.execute(delete(table).where(table.c.focus_session_id.in_(focus_session_ids)))
         ).rowcount
+    await forget_differences(connection, focus_session_ids)
     sessions = await connection.execute(
         delete(focus_sessions).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
     )

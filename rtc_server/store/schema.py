@@ -223,6 +223,43 @@ platform_days = Table(
 `removed_…` is the time of our sessions in it that were removed later.
 """
 
+outbox = Table(
+    "rtc_outbox",
+    own_metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", CHAR(36), nullable=False),
+    Column("sink", String(16), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("focus_session_id", CHAR(36)),
+    Column("user_id", BigInteger, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("sending", Boolean, nullable=False, server_default=false()),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("dead_since", UtcDateTime),
+    Column("last_error", String(200)),
+    Index("rtc_outbox_due", "dead_since", "sink", "next_attempt_at"),
+    Index("rtc_outbox_session", "focus_session_id", "id"),
+    Index("rtc_outbox_user", "user_id"),
+    sqlite_autoincrement=True,
+    **_TABLE_OPTIONS,
+)
+"""Events that other systems are to be told, one row for each sink: see `outbox/`. A row goes once it has arrived.
+
+`next_attempt_at` is in the future while a server sends it (`sending`). It is by the database's clock.
+"""
+
+legacy_told = Table(
+    "rtc_legacy_told",
+    own_metadata,
+    Column("focus_session_id", CHAR(36), primary_key=True),
+    Column("told_focused_seconds", BigInteger, nullable=False),
+    Column("told_unfocused_seconds", BigInteger, nullable=False),
+    **_TABLE_OPTIONS,
+)
+"""Whole seconds of a session that were put into the outbox for an endpoint that adds."""
+
 platform_only = Table(
     "rtc_platform_only",
     own_metadata,

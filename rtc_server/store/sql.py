@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import Span
 from rtc_server.record import FocusRecord
+from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox
 from rtc_server.store.own_row import lock_progress, write_own_rows
 from rtc_server.store.ownership import end_elsewhere
 from rtc_server.store.platform.row_choice import DayKey, PlatformRows, RowPointer, choose_rows
@@ -46,6 +47,7 @@ async def write_records(
     *,
     rows: PlatformRows,
     recovered: Collection[str] = (),
+    outbox: Outbox = NO_OUTBOX,
 ) -> Written:
     """Writes the records, one for each FocusSession, in the caller's transaction.
 
@@ -75,7 +77,7 @@ async def write_records(
         for record in records
     }
     new = [record for record in records if record.focus_session_id not in progress]
-    await end_elsewhere(connection, [record for record in new if record.focus_session_id not in recovered])
+    await end_elsewhere(connection, [record for record in new if record.focus_session_id not in recovered], outbox)
     await write_own_rows(connection, [(record, chosen[record.focus_session_id].row_id) for record in records])
     await write_rows(
         connection,
@@ -89,6 +91,7 @@ async def write_records(
     await write_multiple_faces(
         connection, [(key, old.multiple_faces if old else (), new.multiple_faces) for key, old, new in changes]
     )
+    await outbox.put_written(connection, [(record, progress.get(record.focus_session_id)) for record in records])
     return Written(after, superseded)
 
 

@@ -1,11 +1,14 @@
 import { calibrate } from "./calibration.js";
+import { CameraWatch } from "./camera-watch.js";
 import { Camera } from "./camera.js";
 import { FocusError } from "./focus-error.js";
-import { FocusPeer } from "./focus-peer.js";
+import { ENCODING, FocusPeer } from "./focus-peer.js";
 import { FocusServer } from "./focus-server.js";
 import { delay, retryDelay, worthTrying } from "./retry.js";
 import { RoundTrip } from "./round-trip.js";
 
+/** Sent while nothing moves in the picture: as many as the server would look at. */
+const STILL_FRAMES_PER_SECOND = 5;
 const STOP_TIMEOUT_MS = 3_000;
 /** The server answers several frames a second. After so long without an answer, the last one is out of date. */
 const SILENCE_MS = 1_800;
@@ -49,6 +52,7 @@ export class FocusClient extends EventTarget {
   #consentAt;
   #configuration;
   #camera = new Camera();
+  #watch = new CameraWatch();
   #roundTrip = new RoundTrip();
   /** Ends every wait, timer and listener of the run. */
   #life = new AbortController();
@@ -56,6 +60,9 @@ export class FocusClient extends EventTarget {
   #calibration = new AbortController();
   /** @type {FocusPeer | null} */
   #peer = null;
+  /** The last update told of a change under way. */
+  #changing = false;
+  #calibrating = 0;
   #stopping = false;
   #connectedAt = 0;
   #silenceTimer = 0;
@@ -108,7 +115,7 @@ export class FocusClient extends EventTarget {
     try {
       await Promise.all([this.openCamera(), this.#roundTrip.start()]);
       const started = await this.#connect();
-      this.#watch();
+      this.#listen();
       void this.#stayConnected();
       return started;
     } catch (error) {
@@ -143,7 +150,14 @@ export class FocusClient extends EventTarget {
     this.#calibration.abort();
     this.#calibration = new AbortController();
     const signals = [this.#calibration.signal, this.#life.signal, ...(signal ? [signal] : [])];
-    return calibrate(this, this.#livePeer, points, show, AbortSignal.any(signals));
+    this.#calibrating++;
+    this.#paceByPicture();
+    try {
+      return await calibrate(this, this.#livePeer, points, show, AbortSignal.any(signals));
+    } finally {
+      this.#calibrating--;
+      this.#paceByPicture();
+    }
   }
 
   /**
@@ -207,6 +221,7 @@ export class FocusClient extends EventTarget {
     // Pause or resume may have been pressed while there was no connection.
     if (this.paused || started.continued) peer.send(this.paused ? "pause" : "resume");
     this.#enter("live");
+    this.#paceByPicture();
     this.#expectUpdate();
     this.#tell("started", started);
     return started;
@@ -265,6 +280,8 @@ export class FocusClient extends EventTarget {
   #heard(message) {
     if (message.type === "tracking_update") {
       this.#lastUpdateAt = new Date();
+      this.#changing = Boolean(message.changing_to);
+      this.#paceByPicture();
       this.#expectUpdate();
       this.#tell("update", { ...message, ...this.#roundTrip.of(message, this.#peer) });
     }
@@ -273,19 +290,27 @@ export class FocusClient extends EventTarget {
     if (message.type === "calibration_result") this.#tell("calibration", message);
     if (message.type === "calibration_drift") this.#tell("calibrationdrift", message);
     if (message.type === "multiple_faces") this.#tell("multiplefaces", message);
-    if (message.type === "frame_rate") void this.#peer?.limitFrameRate(message.max_fps);
+    if (message.type === "frame_rate") void this.#peer?.limitFrameRate("server", message.max_fps);
     if (message.type === "error") {
       this.#tell("error", new FocusError("SERVER_ERROR", message.message, { code: message.code }));
     }
   }
 
-  #watch() {
+  #listen() {
     const { signal } = this.#life;
+    this.#watch.addEventListener("change", () => this.#paceByPicture(), { signal });
+    if (this.#camera.stream) this.#watch.start(this.#camera.stream);
     this.#camera.addEventListener("lost", () => this.#tell("error", cameraLost()), { signal });
     this.#camera.addEventListener("back", () => this.#showCurrentTrack(), { signal });
     // Also where the browser might keep the page for its Back button (`persisted`): nobody expects that a page which
     // they have left still holds the camera. Browsers keep no page with a live connection anyway.
     globalThis.addEventListener("pagehide", () => void this.#finish(), { signal });
+  }
+
+  /** Fewer pictures while nothing moves in them, and nothing else speaks for more. */
+  #paceByPicture() {
+    const quiet = this.#watch.still && !this.#changing && !this.#calibrating;
+    void this.#peer?.limitFrameRate("picture", quiet ? STILL_FRAMES_PER_SECOND : ENCODING.maxFramerate);
   }
 
   #showCurrentTrack() {
@@ -327,6 +352,7 @@ export class FocusClient extends EventTarget {
     this.#stopping = true;
     this.#life.abort(new FocusError("CONNECTION_ERROR", "The run has been stopped."));
     this.#expectNothing();
+    this.#watch.close();
     this.#camera.close();
     this.#roundTrip.close();
     const closed = this.#peer?.close();

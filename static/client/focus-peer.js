@@ -21,6 +21,11 @@ export class FocusPeer {
   #graceTimer = 0;
   #lastMediaTime = -Infinity;
   #lastSent = null;
+  /** Frames a second that each of them allows; the least is sent. */
+  #frameRates = { server: ENCODING.maxFramerate, picture: ENCODING.maxFramerate };
+  /** What the encoder has been told. */
+  #frameRate = ENCODING.maxFramerate;
+  #settingFrameRate = false;
   /** @type {(reason: string) => void} */
   #end = () => {};
   /** @type {(started: import("./messages.js").TrackingStarted) => void} */
@@ -86,9 +91,24 @@ export class FocusPeer {
     await this.#sender.replaceTrack(track);
   }
 
-  /** @param {number} framesPerSecond what the server says will do */
-  async limitFrameRate(framesPerSecond) {
-    await this.#setEncoding({ maxFramerate: Math.min(Math.max(framesPerSecond, 1), ENCODING.maxFramerate) });
+  /**
+   * The encoder follows with the camera's next picture, without a keyframe. What a browser refuses is tried again at
+   * the next call.
+   * @param {"server" | "picture"} by what the server says will do, or what the camera's picture needs
+   * @param {number} framesPerSecond
+   */
+  async limitFrameRate(by, framesPerSecond) {
+    this.#frameRates[by] = Math.min(Math.max(framesPerSecond, 1), ENCODING.maxFramerate);
+    const least = () => Math.min(...Object.values(this.#frameRates));
+    if (this.#settingFrameRate) return;
+    this.#settingFrameRate = true;
+    // One after the other: a browser refuses parameters that were read before the last change.
+    for (let set = true; set && this.#frameRate !== least(); ) {
+      const maxFramerate = least();
+      set = await this.#setEncoding({ maxFramerate });
+      if (set) this.#frameRate = maxFramerate;
+    }
+    this.#settingFrameRate = false;
   }
 
   /** @returns {Promise<number | null>} milliseconds, as the connectivity checks have it */
@@ -214,11 +234,14 @@ export class FocusPeer {
     await this.#sender.setParameters(parameters).catch(() => {});
   }
 
-  /** @param {RTCRtpEncodingParameters} changes */
-  async #setEncoding(changes) {
+  /** @param {RTCRtpEncodingParameters} changes @returns {Promise<boolean>} whether the browser took them */
+  #setEncoding(changes) {
     const parameters = this.#sender.getParameters();
     parameters.encodings.forEach((encoding) => Object.assign(encoding, changes));
-    await this.#sender.setParameters(parameters).catch(() => {});
+    return this.#sender.setParameters(parameters).then(
+      () => true,
+      () => false,
+    );
   }
 }
 

@@ -24,7 +24,9 @@ def looks(pace: AnalysisPace, start_s: float, end_s: float, fps: float, **answer
     looked = 0
     for number in range(round(start_s * fps), round(end_s * fps)):
         time = number / fps
-        if not pace.may_skip(time):
+        may_skip = pace.may_skip(time)
+        pace.received(time)
+        if not may_skip:
             looked += 1
             pace.observed(SNAPSHOT._replace(media_time_s=time, **answer))
     return looked
@@ -41,6 +43,29 @@ def test_a_still_picture_is_looked_at_five_times_a_second() -> None:
         pace = AnalysisPace(adaptive=True)
         looks(pace, 0, STABLE_AFTER_S + 1, fps)
         assert looks(pace, STABLE_AFTER_S + 1, STABLE_AFTER_S + 5, fps) == 20
+
+
+def test_a_page_that_sends_five_a_second_is_looked_at_each_time() -> None:
+    """Its pictures come a little early or late. One that waited for the next would be 0.2 s old."""
+    pace = AnalysisPace(adaptive=True)
+    looks(pace, 0, STABLE_AFTER_S + 1, 15)
+    time = STABLE_AFTER_S + 1
+    for gap in (0.2, 0.18, 0.21, 0.17, 0.2):
+        time += gap
+        assert not pace.may_skip(time)
+        pace.received(time)
+        pace.observed(SNAPSHOT._replace(media_time_s=time))
+
+
+def test_the_first_picture_that_comes_sooner_is_looked_at_at_once() -> None:
+    pace = AnalysisPace(adaptive=True)
+    looks(pace, 0, STABLE_AFTER_S + 1, 15)
+    looks(pace, STABLE_AFTER_S + 1, STABLE_AFTER_S + 2, 5)
+    time = STABLE_AFTER_S + 2 - 0.2 + 1 / 15
+    assert not pace.may_skip(time)
+    pace.received(time)
+    pace.observed(SNAPSHOT._replace(media_time_s=time))
+    assert pace.may_skip(time + 1 / 15), "after that a still picture is one again"
 
 
 def test_another_answer_is_looked_at_in_full() -> None:

@@ -8,11 +8,15 @@ from types import ModuleType
 import pytest
 from pydantic import SecretStr
 
-from rtc_server.commands import database, erase
+from rtc_server.commands import database, erase, outbox
 from rtc_server.errors import StoreUnavailable
+from rtc_server.event import EventType, SinkName
 from rtc_server.settings import Settings
 from rtc_server.store.engine import open_store
+from rtc_server.store.outbox.outbox import Outbox
+from rtc_server.store.outbox.rows import OutboxTransactions
 from rtc_server.store.spool.spool import Spool
+from rtc_server.store.sql import write_records
 from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
 from tests.store.records import hand_over, record, span
@@ -70,3 +74,48 @@ def test_erase_says_what_it_cannot_search(sqlite_url: str, spool: Path, capsys: 
 def test_no_database_is_one_sentence(spool: Path) -> None:
     with pytest.raises(StoreUnavailable, match="is it running"):
         run(database, "mysql+aiomysql://platform:hunter2@nowhere.invalid/academy", spool, "upgrade")
+
+
+def put_events(url: str) -> None:
+    async def put() -> None:
+        engine = await open_store(url)
+        told = Outbox({SinkName.WEBHOOK: frozenset(EventType)})
+        async with engine.begin() as connection:
+            one = record(None, span(0, 1), end_reason="stopped")
+            await write_records(connection, [one], {}, rows="day", outbox=told)
+        rows = OutboxTransactions(engine)
+        (event,) = await rows.take(SinkName.WEBHOOK, 10, 60.0)
+        await rows.dead(event, "HTTP 410: the receiver wants no more")
+        await engine.dispose()
+
+    asyncio.run(put())
+
+
+def test_outbox_lists_what_waits_and_sends_or_deletes_what_is_dead(
+    database_url: str, spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(outbox, database_url, spool) == 0
+    assert capsys.readouterr().out == "Nothing waits, and nothing is dead.\n"
+    put_events(database_url)
+    oldest = "the oldest is of 2026-03-29 00:59 UTC"
+    error = "  last error: HTTP 410: the receiver wants no more\n"
+    assert run(outbox, database_url, spool) == 0
+    assert capsys.readouterr().out == f"webhook: 1 waiting, 1 dead; {oldest}\n{error}"
+    assert run(outbox, database_url, spool, "--retry-dead") == 0
+    said = capsys.readouterr().out
+    assert said == f"1 dead events are sent again.\nwebhook: 2 waiting, 0 dead; {oldest}\n{error}"
+    assert run(outbox, database_url, spool, "--drop-dead") == 0
+    assert capsys.readouterr().out.startswith("Deleted 0 dead events.\n")
+
+
+def test_outbox_deletes_nothing_that_lives(sqlite_url: str, spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_events(sqlite_url)
+    assert run(outbox, sqlite_url, spool, "--drop-dead") == 0
+    assert capsys.readouterr().out == (
+        "Deleted 1 dead events.\nwebhook: 1 waiting, 0 dead; the oldest is of 2026-03-29 00:59 UTC\n"
+    )
+
+
+def test_outbox_does_not_do_both(sqlite_url: str, spool: Path) -> None:
+    with pytest.raises(SystemExit):
+        run(outbox, sqlite_url, spool, "--drop-dead", "--retry-dead")

@@ -66,8 +66,9 @@ def test_what_others_wait_for_can_come_true() -> None:
                 assert SERVICES[name]["restart"] == "no"
 
 
-def test_the_database_is_for_this_host_only() -> None:
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["database"]["ports"])
+@pytest.mark.parametrize("name", ["database", "directory"])
+def test_what_only_the_server_uses_is_for_this_host_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -90,10 +91,15 @@ def test_secrets_are_made_once_and_fit_each_other(tmp_path: Path) -> None:
     assert len(made["rtc_token_secret"].strip()) == len(made["rtc_turn_secret"].strip()) == 64
     assert len(set(made.values())) == len(made)
     assert f":{made['mysql_password'].strip()}@127.0.0.1:3306/rtc" in made["rtc_database_url"]
+    assert made["rtc_redis_url"].strip() == f"redis://:{made['redis_password'].strip()}@127.0.0.1:6379/0"
     read = Settings(_env_file=None, _secrets_dir=folder)
     assert read.token_secret is not None
     assert read.token_secret.get_secret_value() == made["rtc_token_secret"].strip()
     assert read.database_url.get_secret_value() == made["rtc_database_url"].strip()
+    assert read.redis_url is not None
+    assert read.redis_url.get_secret_value() == made["rtc_redis_url"].strip()
+    assert read.fleet_secret is not None
+    assert len(read.fleet_secret.get_secret_value()) == 64
 
 
 def test_what_waits_for_the_database_lies_where_the_server_may_write_and_survives_it() -> None:

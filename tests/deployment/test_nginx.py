@@ -1,14 +1,9 @@
 """deploy/nginx.conf under a real nginx, before a real HTTP server: a class comes in, and one learner runs wild."""
 
 import asyncio
-import contextlib
-import os
 import re
-import shutil
-import ssl
-import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -16,31 +11,18 @@ from urllib.parse import urljoin
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from rtc_server.learner import Learner
 from rtc_server.settings import Settings
 from rtc_server.web.health import health_routes
 from rtc_server.web.pages import page_routes
-from tests.turn.relay import self_signed
+from tests.deployment.proxies import nginx
 from tests.web.endpoints import OFFER, MemoryPeers, Server, bearer, signalling_application
 
 ROOT = Path(__file__).parents[2]
-CONFIGURATION = (ROOT / "deploy/nginx.conf").read_text()
 SDP = {"Content-Type": "application/sdp"}
 LEARNERS = 60
 REFERENCES = re.compile(r"""(?:src|href)="(static/[^"]+)"|(?:from|^import) "(\./[^"]+)";""", re.MULTILINE)
-
-MAIN = """
-daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; {user}
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-{site}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -52,48 +34,9 @@ class Proxied:
     """Paths that reached the server behind, with their query."""
 
 
-def configured(folder: Path, *, port: int, plain_port: int, upstream: int) -> str:
-    """The file as it stands, with this machine's ports, certificate and folders in place of the example's."""
-    certificate, key = self_signed(folder)
-    site = re.sub(r"ssl_certificate +\S+;", f"ssl_certificate {certificate};", CONFIGURATION)
-    site = re.sub(r"ssl_certificate_key +\S+;", f"ssl_certificate_key {key};", site)
-    site = re.sub(r"proxy_cache_path +\S+", f"proxy_cache_path {folder}/cache", site)
-    site = re.sub(r"^ *listen \[::\].*\n", "", site, flags=re.MULTILINE)
-    site = site.replace("listen 80;", f"listen 127.0.0.1:{plain_port};")
-    site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;")
-    site = site.replace("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream};")
-    assert site.count("127.0.0.1:") == 3
-    return MAIN.format(folder=folder, site=site, user="user root;" if os.getuid() == 0 else "")
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, configuration: str) -> Iterator[subprocess.Popen[str]]:
-    (folder / "nginx.conf").write_text(configuration)
-    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-    assert program is not None, "nginx is missing: scripts/install-test-packages.sh installs it"
-    command = [program, "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
-async def until_it_answers(port: int, process: subprocess.Popen[str]) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            assert process.poll() is None, process.communicate()[1]
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.02)  # nothing tells when nginx listens
-
-
 @pytest.fixture
 async def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Proxied]:
     """With a parameter, the limits fill that many times as slowly: what a busy machine sends is a flood then too."""
-    slower = getattr(request, "param", 1)
     peers, seen = MemoryPeers(), Counter[str]()
     fields = Settings.model_fields
     application = signalling_application(
@@ -111,15 +54,10 @@ async def proxied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     server = Server(application, header_timeout=10.0)
     await server.start_server()
     assert server.port is not None
-    port, plain_port = unused_port(), unused_port()
-    configuration = configured(tmp_path, port=port, plain_port=plain_port, upstream=server.port)
-    configuration = re.sub(r"rate=(\d+)r/s", lambda match: f"rate={60 * int(match[1]) // slower}r/m", configuration)
-    trusting = ssl.create_default_context(cafile=tmp_path / "relay.crt")
-    connector = aiohttp.TCPConnector(ssl=trusting, limit=LEARNERS)
-    with nginx(tmp_path, configuration) as process:
-        await until_it_answers(port, process)
+    async with nginx(tmp_path, [server.port], rates_divided_by=getattr(request, "param", 1)) as proxy:
+        connector = aiohttp.TCPConnector(ssl=proxy.trusting, limit=LEARNERS)
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield Proxied(http, f"https://127.0.0.1:{port}/", peers, seen)
+            yield Proxied(http, proxy.url, peers, seen)
     await server.close()
 
 

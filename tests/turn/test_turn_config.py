@@ -68,6 +68,14 @@ def test_listeners_are_those_that_browsers_are_told() -> None:
     assert not {"no-tcp", "no-tls", "no-dtls"} & set(written)
 
 
+def test_the_relay_has_room_for_the_learners_of_all_workers() -> None:
+    def room(**values: object) -> int:
+        return int(next(line for line in lines(**values) if line.startswith("total-quota=")).partition("=")[2])
+
+    assert room(max_sessions=10, workers=3) == 3 * room(max_sessions=10)
+    assert room(processors=3, workers=3) == room(processors=3), "by default they share what the host carries"
+
+
 def test_without_tls_there_is_no_certificate_and_no_tls_listener() -> None:
     text = render(relay_of(settings(), options()))
     assert "\nno-tls\nno-dtls\n" in text

@@ -17,7 +17,7 @@ import sqlalchemy.exc
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rtc_server.store.ownership import database_now
+from rtc_server.store.database_clock import database_now
 from rtc_server.store.platform.row_content import RowOwner
 from rtc_server.store.schema import as_utc, focus_sessions, platform_only, platform_rows, platform_seen
 from rtc_server.store.why_unavailable import root_cause

@@ -1,0 +1,127 @@
+"""`cores`: learners that one worker carries, and two with the same share of a core each; beside them, two threads."""
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psutil
+
+from bench.crowd import Window, crowd
+from bench.figures import largest_carried, spread
+from bench.processes import MANY, SECRET, MeasuredServer, running
+from bench.quota import share_of_a_core
+from bench.report import Goal, Report
+from bench.run import Run
+from rtc_server.publisher.encoded_clip import FRAMES_PER_S
+from tests.redis_server import private_redis
+
+SHARE = 0.4
+"""Of a core, for each worker: two of them and the load fit on a machine with two."""
+MOST_MS = 100.0
+UPDATES_PER_S = 4.5
+MOST_LEARNERS = 64
+TWICE = 1.9
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    name: str
+    workers: int
+    threads: int
+    start: int
+    """Where the search begins, in learners."""
+
+
+ARRANGEMENTS = (
+    Arrangement("one worker", 1, 1, 6),
+    Arrangement("two workers", 2, 1, 12),
+    Arrangement("one process with two threads", 1, 2, 12),
+)
+
+
+async def cores(run: Run) -> Report:
+    found: dict[str, list[int]] = {arrangement.name: [] for arrangement in ARRANGEMENTS}
+    windows: dict[str, dict[int, Window]] = {arrangement.name: {} for arrangement in ARRANGEMENTS}
+    for _ in range(run.runs):
+        for arrangement in ARRANGEMENTS:
+            async with arranged(arrangement) as server:
+                found[arrangement.name].append(await _carried(run, server, arrangement, windows[arrangement.name]))
+    rows: list[dict[str, Any]] = []
+    for arrangement in ARRANGEMENTS:
+        learners = spread(found[arrangement.name])
+        window = windows[arrangement.name].get(int(learners.median))
+        rows.append(
+            {
+                "": arrangement.name,
+                "of a core": SHARE * arrangement.workers * arrangement.threads,
+                "learners": str(learners),
+                "p95_ms": window and window.p95_ms,
+            }
+        )
+    ratio = spread(found["two workers"]).median / spread(found["one worker"]).median
+    return Report(
+        "cores",
+        f"Learners at {FRAMES_PER_S:.0f} frames a second, adaptive, that are carried: p95 at most {MOST_MS:.0f} ms, "
+        f"and {UPDATES_PER_S} updates a second for each. Each worker may use {SHARE} of a core (a cgroup): so two fit "
+        "beside the load on this machine; one process with two threads may use twice that. Two workers share one port "
+        "and one Redis. Medians with least and most.",
+        rows,
+        [Goal(f"two workers carry {TWICE} × as many as one", f"{ratio:.2f}", ratio >= TWICE)],
+    )
+
+
+@asynccontextmanager
+async def arranged(arrangement: Arrangement) -> AsyncIterator[MeasuredServer]:
+    async with AsyncExitStack() as owned:
+        redis = await owned.enter_async_context(private_redis())
+        settings = {
+            "RTC_TOKEN_SECRET": SECRET,
+            "RTC_DATABASE_URL": "sqlite+aiosqlite:///bench.sqlite3",
+            "RTC_PROCESSORS": str(arrangement.threads),
+            "RTC_MAX_SESSIONS": str(2 * MOST_LEARNERS),
+            "RTC_OFFERS_PER_MINUTE": MANY,
+            "RTC_OFFERS_PER_MINUTE_PER_USER": MANY,
+            "RTC_LOG_LEVEL": "warning",
+            "RTC_REDIS_URL": redis.url,
+            "RTC_FLEET_SECRET": SECRET,
+        }
+        server = await owned.enter_async_context(_server(settings, arrangement.workers))
+        parent = psutil.Process(server.pid)
+        for worker in parent.children() if arrangement.workers > 1 else [parent]:
+            owned.enter_context(share_of_a_core(worker.pid, SHARE * arrangement.threads))
+        yield server
+
+
+@asynccontextmanager
+async def _server(settings: Mapping[str, str], workers: int) -> AsyncIterator[MeasuredServer]:
+    command = [sys.executable, "-m", "rtc_server", "serve", "--port", "{port}", "--workers", str(workers)]
+    async with running(command, "/whip", environment=settings, ready="/readyz") as server:
+        yield server
+
+
+async def _carried(run: Run, server: MeasuredServer, arrangement: Arrangement, windows: dict[int, Window]) -> int:
+    first_user = 1
+
+    def is_carried(window: Window) -> bool:
+        return window.p95_ms <= MOST_MS and window.fewest_updates >= UPDATES_PER_S * window.seconds - 1
+
+    async def measure(count: int) -> Window:
+        nonlocal first_user
+        first_user += MOST_LEARNERS  # nobody who was here before
+        async with crowd(server, run.clip, count, first_user=first_user) as guests:
+            return await guests.measure(run.seconds)
+
+    async def carries(count: int) -> bool:
+        try:
+            window = await run.calmly(partial(measure, count), enough=is_carried)
+        except (RuntimeError, TimeoutError):
+            return False
+        run.say(f"cores: {arrangement.name}, {count} learners: p95 {window.p95_ms:.0f} ms")
+        if good := is_carried(window):
+            windows[count] = window
+        return good
+
+    return await largest_carried(carries, arrangement.start, MOST_LEARNERS)
