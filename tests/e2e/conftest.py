@@ -97,12 +97,13 @@ async def final_row(database_url: str, column: str, value: int) -> dict[str, Any
     async with asyncio.timeout(PATIENCE_MS / 1000):
         while True:
             row = await asyncio.to_thread(_stored_row, database_url, column, value)
-            if json.loads(row["session_data"])["end_reason"]:
+            if row is not None and json.loads(row["session_data"])["end_reason"]:
                 return row
             await asyncio.sleep(0.05)
 
 
-def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any]:
+def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any] | None:
+    """None while nothing of it has been saved."""
     url = make_url(database_url)
     connection = pymysql.connect(
         unix_socket=url.query["unix_socket"],
@@ -117,7 +118,8 @@ def _stored_row(database_url: str, column: str, value: int) -> dict[str, Any]:
                 f" JOIN {focus_sessions.name} AS own ON own.platform_row_id = platform.id WHERE platform.{column} = %s",
                 (value,),
             )
-            (row,) = cursor.fetchall()
-            return dict(row)
+            rows = cursor.fetchall()
+            assert len(rows) <= 1
+            return dict(rows[0]) if rows else None
     finally:
         connection.close()

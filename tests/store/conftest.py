@@ -42,6 +42,9 @@ async def engine(database_url: str, keep: Keep) -> AsyncEngine:
     return keep(await open_store(database_url))
 
 
+OVERDUE_S = 2.0
+
+
 @pytest.fixture
 def spool_folder(tmp_path: Path) -> Path:
     """Not there yet, like `RTC_SPOOL` on a server that has had no outage."""
@@ -49,11 +52,13 @@ def spool_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def start_writer(keep: Keep, spool_folder: Path) -> AsyncIterator[StartWriter]:
+async def start_writer(keep: Keep, spool_folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartWriter]:
     """Starts a FocusWriter whose rounds are a minute apart: what a test sees early came at once.
 
     Each session has a row of its own, unless told otherwise.
     """
+    # On a busy machine a write may take as long as one to a database that hangs: it would be spooled as well.
+    monkeypatch.setattr("rtc_server.store.writer._OVERDUE_S", OVERDUE_S)
     writers: list[FocusWriter] = []
 
     async def start(engine: AsyncEngine, save_interval_s: float = 60.0, **options: Any) -> FocusWriter:

@@ -23,9 +23,7 @@ WINDOW_S = 60.0
 
 
 @pytest.fixture
-async def writer(engine: AsyncEngine, start_writer: StartWriter, monkeypatch: pytest.MonkeyPatch) -> FocusWriter:
-    # On a busy machine a write may take as long as one to a database that hangs: it would be spooled, and added later.
-    monkeypatch.setattr("rtc_server.store.writer._OVERDUE_S", 30.0)
+async def writer(engine: AsyncEngine, start_writer: StartWriter) -> FocusWriter:
     return await start_writer(engine, rows="day")
 
 
