@@ -222,6 +222,7 @@ async def test_a_server_that_is_stopped_sends_newcomers_on(pair: Pair, mariadb_s
             assert await two.arrive(pair.first) == HTTPStatus.CREATED
             assert two.server_id != one.server_id
         assert await stopping == 0
+        await two.told("tracking_started")
 
 
 async def test_a_server_with_another_secret_is_passed_over(
@@ -233,6 +234,7 @@ async def test_a_server_with_another_secret_is_passed_over(
         async with pair.learner(1) as one, pair.learner(2) as two, pair.learner(3) as three:
             for learner in (one, two):
                 assert await learner.arrive(first) == HTTPStatus.CREATED
+                await learner.told("tracking_started")
             assert one.server_id == two.server_id
             assert await three.arrive(first) == HTTPStatus.SERVICE_UNAVAILABLE
     assert "a server of the fleet has another RTC_FLEET_SECRET" in caplog.text
