@@ -22,6 +22,11 @@ AWAY_S = 5.0
 BACK_WITHIN_S = 1.0
 BUSY_MACHINE_S = 2.5
 """A new connection takes a fifth of a second where nothing else runs."""
+HOLD_SILENCE = """() => {
+  window.later = setTimeout;
+  window.setTimeout = (run, ms) => (ms === 1800 ? ((window.noticing = run), 0) : later(run, ms));
+}"""
+"""The page's timer for a server that says nothing."""
 SESSION_ID = """() => {
   window.sessions = [];
   const parse = JSON.parse;
@@ -93,7 +98,7 @@ async def test_a_server_that_has_forgotten_the_connection_is_connected_to_anew(
             await start(page)
             port = server.port
             # The page does not come to notice it until the next one listens.
-            await page.evaluate("window.later = setTimeout; window.setTimeout = (run) => (window.noticing = run, 0)")
+            await page.evaluate(HOLD_SILENCE)
             await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0[2-9]"))
             await server.stop(signal.SIGKILL)
         async with running_server("--demo", port=port, **kept):
