@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bench.database_faults import FailingDatabase, private_database
-from bench.processes import SECRET
+from bench.processes import SECRET, free_port
 from rtc_server.learner import Learner
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip
@@ -181,12 +180,6 @@ class Stage(KillableServer, Lesson):
     async def close(self) -> None:
         await KillableServer.close(self)
         await Lesson.close(self)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:

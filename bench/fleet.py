@@ -17,9 +17,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from bench.balancer import BRIDGE, balanced, folder_of, hosts
 from bench.clip import sitter
 from bench.database_faults import private_database
-from bench.fault_stage import KillableServer, Lesson, caught_up, free_port, learners, wait_for_server
+from bench.fault_stage import WITHIN_S, KillableServer, Lesson, caught_up, learners, wait_for_server
 from bench.figures import spread
-from bench.processes import SECRET
+from bench.processes import SECRET, free_port
 from bench.report import Goal, Report
 from bench.run import Run
 from rtc_server.learner import Learner
@@ -49,9 +49,13 @@ class Fleet:
         self.redis = redis
 
     async def share(self) -> Counter[str]:
-        """Learners of each server, as the database has it."""
-        owners = await self.lesson.servers()
-        return Counter(owners[one.session] for one in self.lesson.watched if one.session in owners)
+        """Learners of each server, as the database has it, once it has all of them."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                owners = await self.lesson.servers()
+                if all(one.session in owners for one in self.lesson.watched):
+                    return Counter(owners[one.session or ""] for one in self.lesson.watched)
+                await asyncio.sleep(0.1)
 
 
 @asynccontextmanager

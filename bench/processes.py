@@ -102,7 +102,7 @@ async def running(
 
     Anything but a server error at `ready` is an answer.
     """
-    port = _free_port()
+    port = free_port()
     filled = [part.format(port=port) for part in command]
     with tempfile.TemporaryDirectory(prefix="rtc-bench-") as folder, tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: ASYNC220
@@ -159,7 +159,7 @@ async def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

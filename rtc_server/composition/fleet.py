@@ -69,7 +69,7 @@ def open_fleet(settings: Settings, store: Store, peers: Peers, owned: AsyncExitS
     owned.push_async_callback(exchange.close)
     office = PassportOffice(settings.fleet_secret.get_secret_value())
     relay = Relay(fleet, http, office, ClientAddresses(settings.trusted_proxies))
-    return FleetParts(relay, lambda: fleet.here.stress, exchange, office, fleet)
+    return FleetParts(relay, lambda: fleet.report().stress, exchange, office, fleet)
 
 
 def _measured(stress: Stress, registry: PeerRegistry) -> float:

@@ -32,7 +32,7 @@ class Fleet:
         self._placement = Placement()
         self._here = Worker(worker_id, "", 0.0, capacity, version)
         self._told_peers = 0
-        self._directory = Directory(redis, self._report)
+        self._directory = Directory(redis, self.report)
 
     @property
     def away(self) -> bool:
@@ -40,9 +40,18 @@ class Fleet:
         return self._directory.away
 
     @property
-    def here(self) -> Worker:
-        """As it is now."""
-        return self._report(0.0)
+    def worker_id(self) -> str:
+        """This server's own."""
+        return self._here.worker_id
+
+    def report(self, late_s: float = 0.0) -> Worker:
+        """This server as it is now. late_s: how much later than planned the loop came to this."""
+        now, peers = time.monotonic(), self._peers()
+        for _ in range(peers - self._told_peers):
+            self._stress.newcomer(now)
+        self._told_peers = peers
+        stress = self._stress.measure(now, peers, late_s)
+        return replace(self._here, stress=stress, draining=self._draining())
 
     async def start(self, private_url: str) -> None:
         """private_url: where the others reach this server."""
@@ -55,7 +64,7 @@ class Fleet:
     async def order(self) -> list[Worker]:
         """Whom to ask for a place, the best first."""
         others = await self._directory.others()
-        return self._placement.order(self.here, others, time.monotonic())
+        return self._placement.order(self.report(), others, time.monotonic())
 
     async def find(self, worker_id: str) -> Worker | None:
         """Raises FleetUnreachable if nobody can tell."""
@@ -63,15 +72,7 @@ class Fleet:
 
     def taken(self, worker: Worker) -> None:
         """A newcomer was taken there, or here."""
-        if worker.worker_id == self._here.worker_id:
+        if worker.worker_id == self.worker_id:
             self._directory.changed()
         else:
             self._placement.relayed(worker, time.monotonic())
-
-    def _report(self, late_s: float) -> Worker:
-        now, peers = time.monotonic(), self._peers()
-        for _ in range(peers - self._told_peers):
-            self._stress.newcomer(now)
-        self._told_peers = peers
-        stress = self._stress.measure(now, peers, late_s)
-        return replace(self._here, stress=stress, draining=self._draining())

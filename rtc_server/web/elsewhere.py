@@ -40,7 +40,9 @@ class Fleet(Protocol):
     """Raises nothing but what is said."""
 
     @property
-    def here(self) -> Worker: ...
+    def worker_id(self) -> str:
+        """This server's own."""
+        ...
 
     async def order(self) -> list[Worker]:
         """Whom to ask for a place, the best first; this server is among them."""
@@ -118,7 +120,7 @@ class Relay:
             return await here()
         refusal: ServerFull | None = None
         for worker in (await self._fleet.order())[:WORKERS_ASKED]:
-            if worker.worker_id == self._fleet.here.worker_id:
+            if worker.worker_id == self._fleet.worker_id:
                 try:
                     answer = await here()
                 except ServerFull as error:
@@ -138,7 +140,7 @@ class Relay:
     async def peer(self, request: web.Request, peer_id: str, body: str, here: Here) -> web.Response:
         """Raises PeerUnknown, FleetUnreachable, and what `here` raises."""
         worker_id = owner_of(peer_id)
-        if passport_of(request) is not None or worker_id in (None, self._fleet.here.worker_id):
+        if passport_of(request) is not None or worker_id in (None, self._fleet.worker_id):
             return await here()
         assert worker_id is not None
         worker = await self._fleet.find(worker_id)
@@ -157,7 +159,7 @@ class Relay:
 
     async def _ask(self, server_id: str, path: str) -> None:
         """Another server, by POST."""
-        if server_id == self._fleet.here.worker_id:
+        if server_id == self._fleet.worker_id:
             return
         with suppress(FleetUnreachable):
             worker = await self._fleet.find(server_id)

@@ -163,7 +163,7 @@ class Signalling:
 
         So one learner cannot use up all of an address's allowance.
         """
-        continued_session(request)
+        continued_session(request)  # what is malformed is refused before it is charged
         consent_time(request)
         if passport_of(request) is None:
             self._address_rate.spend(self._addresses.of(request))
