@@ -20,12 +20,11 @@ from bench.run import Run
 
 BENCHMARKS = (
     *("floor", "cost", "capacity", "latency", "loss", "peers", "memory", "hostile"),
-    *("faults", "saves", "soak", "reads", "fleet", "cores", "page"),
+    *("faults", "saves", "soak", "reads", "fleet", "fleet_soak", "cores", "page"),
 )
 """Each a module of that name with a function of that name."""
-PAGES = dict.fromkeys(("faults", "saves", "soak"), PAGE.with_name("reliability.md")) | {
-    "fleet": PAGE.with_name("scale.md"),
-    "cores": PAGE.with_name("scale.md"),
+PAGES = {name: PAGE.with_name("reliability.md") for name in ("faults", "saves", "soak")} | {
+    name: PAGE.with_name("scale.md") for name in ("fleet", "fleet_soak", "cores")
 }
 """Where a section does not go to docs/benchmarks.md."""
 OF_THE_JUDGEMENT = ("accuracy", "hour", "sitters")

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bench.database_faults import FailingDatabase, private_database
-from bench.processes import SECRET, free_port
+from bench.processes import SECRET, all_cores, free_port
 from rtc_server.learner import Learner
 from rtc_server.publisher.clip_track import ClipTrack
 from rtc_server.publisher.encoded_clip import EncodedClip
@@ -149,7 +149,7 @@ class KillableServer:
     async def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(*self._within, sys.executable, "-m", "rtc_server", "serve"),
+                *(*all_cores(), *self._within, sys.executable, "-m", "rtc_server", "serve"),
                 *("--host", self._host, "--port", str(self.port), *self._options),
                 env=self._environment,
                 stdout=log,

@@ -26,6 +26,7 @@ SECRET = "only for measuring, on this machine, 32 bytes"
 MANY = "100000"
 MOST_MEMORY_BYTES = 8 * 2**30
 """A server that keeps whatever it does not get to would otherwise take the machine with it."""
+_TASKSET = shutil.which("taskset") or "taskset"
 
 
 @cache
@@ -41,6 +42,12 @@ def cores() -> tuple[int, list[int]]:
 def take_the_load_s_cores() -> None:
     """This process, and what it starts from now on, leaves the server's core alone."""
     os.sched_setaffinity(0, cores()[1])
+
+
+def all_cores() -> list[str]:
+    """Runs a command on the server's core and the load's: for what is about dying and coming back, not about cost."""
+    server_core, load_cores = cores()
+    return [_TASKSET, "-c", ",".join(str(core) for core in sorted({server_core, *load_cores}))]
 
 
 def stolen_s() -> float:
@@ -106,7 +113,7 @@ async def running(
     filled = [part.format(port=port) for part in command]
     with tempfile.TemporaryDirectory(prefix="rtc-bench-") as folder, tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: ASYNC220
-            [shutil.which("taskset") or "taskset", "-c", str(cores()[0]), *filled],
+            [_TASKSET, "-c", str(cores()[0]), *filled],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(environment or {})},
             stdout=log,

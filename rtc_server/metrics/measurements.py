@@ -3,6 +3,7 @@
 No label holds anything about a person or a client, and each has a fixed set of values.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -94,6 +95,12 @@ MEASUREMENTS = (
         GAUGE,
         "How much of this server is in use, from 0 to 1: of its places, its analysis threads, or its event loop.",
         lambda parts: parts.stress(),
+    ),
+    Measurement(
+        "tasks",
+        GAUGE,
+        "Tasks on the event loop: so many for each learner, and a few of the server's own.",
+        lambda _: len(asyncio.all_tasks()),
     ),
     Measurement(
         "fleet_directory_away",

@@ -51,13 +51,6 @@ class HttpLearner(LearnerClient):
                 await self.pc.setRemoteDescription(RTCSessionDescription(await answer.text(), "answer"))
             return answer.status
 
-    async def close(self) -> None:
-        await super().close()
-        # aioice begins to ask for consent even where the close fell between its last two steps, and never ends that.
-        for task in asyncio.all_tasks():
-            if getattr(task.get_coro(), "__qualname__", "") == "Connection.query_consent":
-                task.cancel()
-
     @property
     def server_id(self) -> str:
         return self.location.removeprefix("/whip/").rpartition(".")[0]

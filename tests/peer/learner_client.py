@@ -20,6 +20,7 @@ from aiortc import (
 
 from rtc_server.learner import Grant, Learner
 from rtc_server.peer.registry import PeerAnswer, PeerRegistry
+from rtc_server.transport.early_close import allow_early_close
 
 DEADLINE_S = 10.0
 
@@ -67,6 +68,7 @@ class LearnerClient:
         )
         self.focus = self.pc.createDataChannel("focus", ordered=False, maxRetransmits=0)
         self.control: RTCDataChannel | None = self.pc.createDataChannel("control") if control else None
+        allow_early_close(self.pc, transceiver.sender.transport)
         self.messages: list[dict[str, Any]] = []
         self.closed = asyncio.Event()
         self._news = asyncio.Event()

@@ -3,7 +3,7 @@
 The platform's table has no index that begins with the module, and gets none from us. Ids only grow. So each row is
 looked at once, by the primary key, and noted in `rtc_platform_only` if it is not ours. The latest rows are not noted
 yet, because a row may be committed after one with a greater id. Who reads looks at these in the table itself, from the
-id that `seen_up_to` gives. A row may be deleted, or become ours, after it was noted: who reads checks that too.
+id in `rtc_platform_seen`. A row may be deleted, or become ours, after it was noted: who reads checks that too.
 
 Nothing of a person is in it.
 """
@@ -83,8 +83,3 @@ async def note_rows(connection: AsyncConnection, rows: Collection[RowOwner]) -> 
     new = [{"platform_row_id": row_id, "module_id": ids[row_id]} for row_id in ids.keys() - noted]
     if new:
         await connection.execute(insert(platform_only), new)
-
-
-async def seen_up_to(connection: AsyncConnection) -> int:
-    """Rows with a greater id are not noted yet."""
-    return await connection.scalar(select(platform_seen.c.row_id)) or 0

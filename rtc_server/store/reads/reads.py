@@ -18,7 +18,7 @@ from rtc_server.store.reads.terms import By, Cursor, PlatformCursor, Scope, Sess
 async def reading(engine: AsyncEngine, deadline_s: float) -> AsyncIterator[AsyncConnection]:
     """A connection for one read, the wait for it included. Raises StoreUnavailable."""
     try:
-        async with asyncio.timeout(deadline_s), engine.begin() as connection:
+        async with asyncio.timeout(deadline_s), engine.connect() as connection:
             yield connection
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise StoreUnavailable("The database does not answer. What was measured is kept and stored later.") from error

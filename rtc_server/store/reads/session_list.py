@@ -4,12 +4,14 @@ A page begins where the last one ended (keyset): page 1000 costs as much as the 
 meanwhile moves nothing.
 """
 
+from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rtc_server.store.reads.scope import foreign_rows, in_scope
+from rtc_server.store.reads.scope import SHAPES, foreign_rows, in_scope, moment, number, values
 from rtc_server.store.reads.terms import Scope, SessionCursor, SessionSummary
 from rtc_server.store.schema import MYSQL, as_utc, focus_sessions, platform_rows
 
@@ -24,9 +26,8 @@ async def own_sessions(
     connection: AsyncConnection, scope: Scope, limit: int, after: SessionCursor | None
 ) -> list[SessionSummary]:
     """At most `limit`, newest first, after that entry."""
-    page = _live_ids(scope, limit, after) if scope.live else _ids(scope, limit, after)
-    query = select(*_SUMMARY_COLUMNS).join(page, page.c.focus_session_id == _ours.focus_session_id)
-    found = await connection.execute(query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc()))
+    cursor = {} if after is None else asdict(after)
+    found = await connection.execute(_own_page(scope.shape, after is not None), values(scope, limit=limit, **cursor))
     return [SessionSummary(source="session", **row) for row in found.mappings()]
 
 
@@ -36,48 +37,63 @@ async def platform_only_rows(
     """At most `limit`, by descending id, of those with a smaller id."""
     if scope.live:
         return []
-    source, where = await foreign_rows(connection, scope)
+    query = _platform_page(scope.shape, before_id is not None)
+    found = await connection.execute(query, values(scope, limit=limit, before_id=before_id))
+    return [_of_platform(row) for row in found.all()]
+
+
+@lru_cache(SHAPES)
+def _own_page(shape: Scope, goes_on: bool) -> Select[Any]:
+    page = _live_ids(shape, goes_on) if shape.live else _ids(shape, goes_on)
+    query = select(*_SUMMARY_COLUMNS).join(page, page.c.focus_session_id == _ours.focus_session_id)
+    return query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc())
+
+
+@lru_cache(SHAPES)
+def _platform_page(shape: Scope, goes_on: bool) -> Select[Any]:
+    source, where = foreign_rows(shape)
     columns = (_rows.id, _rows.user_id, _rows.module_id, _rows.section_id, _rows.created_at, _rows.last_updated)
     measured = (_rows.focused_time_seconds, _rows.unfocused_time_seconds)
-    query = select(*columns, *measured).select_from(source).where(where).order_by(_rows.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(_rows.id < before_id)
-    return [_of_platform(row) for row in (await connection.execute(query)).all()]
+    query = select(*columns, *measured).select_from(source).where(where)
+    if goes_on:
+        query = query.where(_rows.id < number("before_id"))
+    return query.order_by(_rows.id.desc()).limit(number("limit"))
 
 
-def _ids(scope: Scope, limit: int, after: SessionCursor | None) -> Any:
+def _ids(shape: Scope, goes_on: bool) -> Any:
     """Ids of the page: the newest of each module, which an index gives in order, and of these the newest."""
-    each = [_newest(_page(scope.of_module(module_id), after), limit).subquery() for module_id in sorted(scope.modules)]
+    each = [_newest(_page(shape.of_module(module), goes_on)).subquery() for module in sorted(shape.modules)]
     if len(each) == 1:
         return each[0]
     together = union_all(*(select(one) for one in each)).subquery()
     newest = select(together).order_by(together.c.started_at.desc(), together.c.focus_session_id.desc())
-    return newest.limit(limit).subquery()
+    return newest.limit(number("limit")).subquery()
 
 
-def _live_ids(scope: Scope, limit: int, after: SessionCursor | None) -> Any:
+def _live_ids(shape: Scope, goes_on: bool) -> Any:
     """Live sessions are few. Without the hint MariaDB goes through all of a module's, looking for them."""
-    query = _page(scope, after).where(_ours.ended_at.is_(None))
+    query = _page(shape, goes_on).where(_ours.ended_at.is_(None))
     for dialect in MYSQL:
         query = query.with_hint(focus_sessions, "USE INDEX (rtc_focus_sessions_open)", dialect)
-    return _newest(query, limit).subquery()
+    return _newest(query).subquery()
 
 
-def _page(scope: Scope, after: SessionCursor | None) -> Select[Any]:
-    query = select(_ours.focus_session_id, _ours.started_at).where(in_scope(_ours, _ours.started_at, scope))
-    if scope.live is False:
+def _page(shape: Scope, goes_on: bool) -> Select[Any]:
+    query = select(_ours.focus_session_id, _ours.started_at).where(in_scope(_ours, _ours.started_at, shape))
+    if shape.live is False:
         query = query.where(_ours.ended_at.is_not(None))
-    return query if after is None else query.where(_older(after))
+    return query.where(_older()) if goes_on else query
 
 
-def _older(after: SessionCursor) -> ColumnElement[bool]:
+def _older() -> ColumnElement[bool]:
     # The first half is implied by the second, and lets an index begin there.
-    earlier = or_(_ours.started_at < after.started_at, _ours.focus_session_id < after.focus_session_id)
-    return and_(_ours.started_at <= after.started_at, earlier)
+    started_at = moment("started_at")
+    earlier = or_(_ours.started_at < started_at, _ours.focus_session_id < bindparam("focus_session_id"))
+    return and_(_ours.started_at <= started_at, earlier)
 
 
-def _newest(query: Select[Any], limit: int) -> Select[Any]:
-    return query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc()).limit(limit)
+def _newest(query: Select[Any]) -> Select[Any]:
+    return query.order_by(_ours.started_at.desc(), _ours.focus_session_id.desc()).limit(number("limit"))
 
 
 def _of_platform(row: Any) -> SessionSummary:

@@ -4,8 +4,9 @@ Three parts make a sum: our sessions; what a row of the platform's held before o
 rows that hold no session of ours. The time of sessions that were removed is in no sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Select,
     and_,
+    bindparam,
     cast,
     distinct,
     exists,
@@ -27,13 +29,14 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.store.platform.calendar_day import POSTGRESQL_ZONE
-from rtc_server.store.reads.scope import foreign_rows, in_scope
+from rtc_server.store.reads.scope import SHAPES, foreign_rows, in_scope, number, numbers, values
 from rtc_server.store.reads.terms import KEYS, By, Scope, Sum
 from rtc_server.store.schema import MYSQL, focus_sessions, platform_days, platform_rows
 
 _ours, _rows, _days = focus_sessions.c, platform_rows.c, platform_days.c
 _ZERO: ColumnElement[int] = literal_column("0", Integer)
 """Written out: PostgreSQL does not know two parameters of the same value for the same expression."""
+DayOf = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
 
 async def sums(
@@ -46,20 +49,35 @@ async def sums(
     min_learners: int = 0,
 ) -> list[Sum]:
     """At most `limit`, after that key. Groups of fewer learners than `min_learners` are left out."""
+    zone = await _zone(connection) if by == "day" else ""
+    query = _statement(by, scope.shape, after is not None, connection.dialect.name, zone)
+    cursor = {_after(name): part for name, part in zip(KEYS[by], after or (), strict=False)}
+    found = await connection.execute(query, values(scope, limit=limit, min_learners=min_learners, **cursor))
+    rows = found.mappings().all()
+    names = await _names(connection, scope, [row["user_id"] for row in rows]) if by == "learner" else {}
+    return [_sum(row, KEYS[by], names) for row in rows]
+
+
+@lru_cache(SHAPES)
+def _statement(by: By, shape: Scope, goes_on: bool, dialect: str, zone: str) -> Select[Any]:
+    """zone: of the database, for PostgreSQL."""
     key = KEYS[by]
-    parts = union_all(*await _parts(connection, scope, key)).subquery("parts")
+    day_of = partial(_day_of, dialect=dialect, zone=zone)
+    parts = union_all(*_parts(shape, key, day_of)).subquery("parts")
     keys = [parts.c[name] for name in key]
     measured = [func.sum(parts.c[name]).label(name) for name in ("sessions", "focused_s", "unfocused_s", "unknown_s")]
     learners = func.count(distinct(parts.c.user_id))
     query = select(*keys, learners.label("learners"), *measured).group_by(*keys)
-    if after is not None:
-        query = query.where(keys[0] < after[0] if by == "day" else tuple_(*keys) > after)
-    if min_learners:
-        query = query.having(learners >= min_learners)
-    found = await connection.execute(query.order_by(*(one.desc() if by == "day" else one for one in keys)).limit(limit))
-    rows = found.mappings().all()
-    names = await _names(connection, scope, [row["user_id"] for row in rows]) if by == "learner" else {}
-    return [_sum(row, key, names) for row in rows]
+    if goes_on and by == "day":
+        query = query.where(keys[0] < bindparam(_after("day"), type_=Date))
+    elif goes_on:
+        query = query.where(tuple_(*keys) > tuple_(*(number(_after(name)) for name in key)))
+    query = query.having(learners >= number("min_learners"))
+    return query.order_by(*(one.desc() if by == "day" else one for one in keys)).limit(number("limit"))
+
+
+def _after(name: str) -> str:
+    return f"after_{name}"
 
 
 def _sum(row: Any, key: tuple[str, ...], names: Mapping[int, str | None]) -> Sum:
@@ -77,27 +95,23 @@ def _sum(row: Any, key: tuple[str, ...], names: Mapping[int, str | None]) -> Sum
     )
 
 
-async def _parts(connection: AsyncConnection, scope: Scope, key: tuple[str, ...]) -> list[Select[Any]]:
+def _parts(shape: Scope, key: tuple[str, ...], day_of: DayOf) -> list[Select[Any]]:
     """Each grouped by the key and the learner already, so that little has to be put together."""
+    identity = {"module_id": _ours.module_id, "section_id": _section(_ours.section_id), "user_id": _ours.user_id}
+    if "day" in key:
+        identity["day"] = day_of(_ours.started_at)
+    own = select(
+        *_keys(identity, key),
+        func.count().label("sessions"),
+        *(func.sum(_ours[name]).label(name) for name in ("focused_s", "unfocused_s", "unknown_s")),
+    )
     # One statement for each module, so that each goes through its own part of the index and nothing else.
-    parts = []
-    for module_id in sorted(scope.modules):
-        of_module = scope.of_module(module_id)
-        identity = {"module_id": _ours.module_id, "section_id": _section(_ours.section_id), "user_id": _ours.user_id}
-        if "day" in key:
-            identity["day"] = await _day_of(connection, _ours.started_at)
-        own = select(
-            *_keys(identity, key),
-            func.count().label("sessions"),
-            *(func.sum(_ours[name]).label(name) for name in ("focused_s", "unfocused_s", "unknown_s")),
-        ).where(in_scope(_ours, _ours.started_at, of_module))
-        parts.append(_grouped(own, identity, key))
-    parts.append(_adopted_time(scope, key))
-    parts.append(await _platform_time(connection, scope, key))
-    return parts
+    each = [own.where(in_scope(_ours, _ours.started_at, shape.of_module(module))) for module in sorted(shape.modules)]
+    parts = [_grouped(one, identity, key) for one in each]
+    return [*parts, _adopted_time(shape, key), _platform_time(shape, key, day_of)]
 
 
-def _adopted_time(scope: Scope, key: tuple[str, ...]) -> Select[Any]:
+def _adopted_time(shape: Scope, key: tuple[str, ...]) -> Select[Any]:
     identity = {
         "module_id": _days.module_id,
         "section_id": _days.section_id,
@@ -114,14 +128,14 @@ def _adopted_time(scope: Scope, key: tuple[str, ...]) -> Select[Any]:
         func.sum(_days.adopted_unfocused_seconds).label("unfocused_s"),
         _ZERO.label("unknown_s"),
     ).join_from(platform_days, platform_rows, there)
-    return _grouped(query.where(in_scope(_days, _rows.created_at, scope), _days.adopted, ours), identity, key)
+    return _grouped(query.where(in_scope(_days, _rows.created_at, shape), _days.adopted, ours), identity, key)
 
 
-async def _platform_time(connection: AsyncConnection, scope: Scope, key: tuple[str, ...]) -> Select[Any]:
+def _platform_time(shape: Scope, key: tuple[str, ...], day_of: DayOf) -> Select[Any]:
     identity = {"module_id": _rows.module_id, "section_id": _section(_rows.section_id), "user_id": _rows.user_id}
     if "day" in key:
-        identity["day"] = await _day_of(connection, _rows.created_at)
-    source, where = await foreign_rows(connection, scope)
+        identity["day"] = day_of(_rows.created_at)
+    source, where = foreign_rows(shape)
     query = select(
         *_keys(identity, key),
         func.count().label("sessions"),
@@ -145,25 +159,36 @@ def _section(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, _ZERO)
 
 
-async def _day_of(connection: AsyncConnection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+def _day_of(moment: ColumnElement[Any], *, dialect: str, zone: str) -> ColumnElement[Any]:
     """The day in the database's own time zone: see `calendar_day`, which finds it for one moment."""
-    dialect = connection.dialect.name
     if dialect in MYSQL:
         local = func.convert_tz(moment, "+00:00", literal_column("@@global.time_zone"))
         return func.date(func.coalesce(local, moment))  # without a table of the zone it is NULL
     if dialect == "postgresql":
-        zone = (await connection.get_raw_connection()).info[POSTGRESQL_ZONE]
         return cast(func.timezone(literal(zone, literal_execute=True), moment), Date)
     return func.date(moment)
+
+
+async def _zone(connection: AsyncConnection) -> str:
+    """PostgreSQL's. Other databases know theirs in a statement."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    return str((await connection.get_raw_connection()).info[POSTGRESQL_ZONE])
 
 
 async def _names(connection: AsyncConnection, scope: Scope, user_ids: list[int]) -> dict[int, str | None]:
     """Of each learner's latest session in these modules."""
     if not user_ids:
         return {}
-    theirs = and_(_ours.module_id.in_(sorted(scope.modules)), _ours.user_id.in_(user_ids))
-    latest = select(_ours.user_id, func.max(_ours.started_at).label("at")).where(theirs).group_by(_ours.user_id)
-    at = latest.subquery("latest")
-    is_latest = and_(_ours.user_id == at.c.user_id, _ours.started_at == at.c.at)
-    query = select(_ours.user_id, _ours.display_name).join(at, is_latest).where(theirs)
-    return {row.user_id: row.display_name for row in await connection.execute(query)}
+    found = await connection.execute(_names_statement(), values(scope, user_ids=user_ids))
+    return {row.user_id: row.display_name for row in found}
+
+
+@lru_cache(1)
+def _names_statement() -> Select[Any]:
+    theirs = and_(_ours.module_id.in_(numbers("modules")), _ours.user_id.in_(numbers("user_ids")))
+    latest = select(_ours.module_id, _ours.user_id, func.max(_ours.started_at).label("at")).where(theirs)
+    at = latest.group_by(_ours.module_id, _ours.user_id).subquery("latest")
+    columns = (_ours.module_id, _ours.user_id, _ours.started_at)
+    is_latest = and_(*(one == other for one, other in zip(columns, at.c, strict=True)))
+    return select(_ours.user_id, _ours.display_name).join(at, is_latest).order_by(_ours.started_at)

@@ -1,8 +1,10 @@
 """What a read is asked for, and what it finds. No SQL: HTTP knows these."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
+
+_SOME_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,18 @@ class Scope:
 
     def of_module(self, module_id: int) -> "Scope":
         return replace(self, modules=frozenset({module_id}))
+
+    @property
+    def shape(self) -> "Scope":
+        """One for all scopes that differ in nothing but values: their statements are the same."""
+        return Scope(
+            modules=frozenset(range(len(self.modules))),
+            user_id=None if self.user_id is None else 0,
+            section_id=self.section_id and 1,
+            live=self.live,
+            begins=self.begins and _SOME_MOMENT,
+            ends=self.ends and _SOME_MOMENT,
+        )
 
 
 @dataclass(frozen=True, slots=True)

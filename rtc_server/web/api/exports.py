@@ -1,9 +1,11 @@
 """GET /api/v1/sessions.csv and .ndjson: all sessions that match, streamed.
 
 They are read in pages, as the list is, and each is sent before the next is read: memory stays flat, and a client that
-reads slowly holds no connection to the database, as a cursor of the database's would.
+reads slowly holds no connection to the database, as a cursor of the database's would. Learners come first: pages are
+small, and after each one the export rests for as long as that took.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,13 +18,15 @@ from rtc_server.store.reads.terms import Cursor, Scope, SessionSummary
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.api.openapi import Operation
 from rtc_server.web.api.reading import query_of
-from rtc_server.web.api.schemas import MOST_IN_ONE_ANSWER, Session, SessionFilter
+from rtc_server.web.api.schemas import Session, SessionFilter
 from rtc_server.web.api.sessions import SessionPages, session_scope
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.server.streams import begin_stream
 
 EXPORTS_AT_ONCE = 2
 """Of the whole server: each keeps the database and the event loop busy for as long as it lasts."""
+ROWS_AT_ONCE = 50
+"""Some milliseconds of the event loop."""
 RETRY_AFTER_S = 10.0
 COLUMNS = tuple(Session.model_fields)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -111,7 +115,7 @@ class ExportsEndpoint:
         for module_id in sorted(scope.modules):
             after: Cursor | None = None
             while True:
-                page, after = await self._pages.sessions(scope.of_module(module_id), MOST_IN_ONE_ANSWER, after)
+                page, after = await self._pages.sessions(scope.of_module(module_id), ROWS_AT_ONCE, after)
                 yield page
                 if after is None:
                     break
@@ -128,8 +132,14 @@ async def _send(
         return response
     try:
         await response.write(asked.head + asked.write(first))
+        now = asyncio.get_running_loop().time
+        began = now()
         async for page in rest:
-            await response.write(asked.write(page))
+            content = asked.write(page)
+            busy_s = now() - began
+            await response.write(content)
+            await asyncio.sleep(busy_s)
+            began = now()
         await response.write_eof()
     except RtcServerError:
         # The status was 200. Breaking off is the only way to say that something is missing.
