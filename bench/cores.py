@@ -4,13 +4,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import psutil
 
-from bench.crowd import Window, crowd
-from bench.figures import largest_carried, spread
+from bench.carried import MOST_LEARNERS, MOST_MS, carried
+from bench.crowd import Window
+from bench.figures import spread
 from bench.processes import MANY, SECRET, MeasuredServer, running
 from bench.quota import share_of_a_core
 from bench.report import Goal, Report
@@ -20,9 +20,7 @@ from tests.redis_server import private_redis
 
 SHARE = 0.4
 """Of a core, for each worker: two of them and the load fit on a machine with two."""
-MOST_MS = 100.0
 UPDATES_PER_S = 4.5
-MOST_LEARNERS = 64
 TWICE = 1.9
 
 
@@ -48,16 +46,18 @@ async def cores(run: Run) -> Report:
     for _ in range(run.runs):
         for arrangement in ARRANGEMENTS:
             async with arranged(arrangement) as server:
-                found[arrangement.name].append(await _carried(run, server, arrangement, windows[arrangement.name]))
+                what, seen = f"cores: {arrangement.name}", windows[arrangement.name]
+                learners = await carried(run, server, what, UPDATES_PER_S, arrangement.start, seen)
+                found[arrangement.name].append(learners)
     rows: list[dict[str, Any]] = []
     for arrangement in ARRANGEMENTS:
-        learners = spread(found[arrangement.name])
-        window = windows[arrangement.name].get(int(learners.median))
+        most = spread(found[arrangement.name])
+        window = windows[arrangement.name].get(int(most.median))
         rows.append(
             {
                 "": arrangement.name,
                 "of a core": SHARE * arrangement.workers * arrangement.threads,
-                "learners": str(learners),
+                "learners": str(most),
                 "p95_ms": window and window.p95_ms,
             }
         )
@@ -100,28 +100,3 @@ async def _server(settings: Mapping[str, str], workers: int) -> AsyncIterator[Me
     command = [sys.executable, "-m", "rtc_server", "serve", "--port", "{port}", "--workers", str(workers)]
     async with running(command, "/whip", environment=settings, ready="/readyz") as server:
         yield server
-
-
-async def _carried(run: Run, server: MeasuredServer, arrangement: Arrangement, windows: dict[int, Window]) -> int:
-    first_user = 1
-
-    def is_carried(window: Window) -> bool:
-        return window.p95_ms <= MOST_MS and window.fewest_updates >= UPDATES_PER_S * window.seconds - 1
-
-    async def measure(count: int) -> Window:
-        nonlocal first_user
-        first_user += MOST_LEARNERS  # nobody who was here before
-        async with crowd(server, run.clip, count, first_user=first_user) as guests:
-            return await guests.measure(run.seconds)
-
-    async def carries(count: int) -> bool:
-        try:
-            window = await run.calmly(partial(measure, count), enough=is_carried)
-        except (RuntimeError, TimeoutError):
-            return False
-        run.say(f"cores: {arrangement.name}, {count} learners: p95 {window.p95_ms:.0f} ms")
-        if good := is_carried(window):
-            windows[count] = window
-        return good
-
-    return await largest_carried(carries, arrangement.start, MOST_LEARNERS)

@@ -122,7 +122,7 @@ def _api_routes(
         SessionsEndpoint(reads, store.reads, min_group=settings.min_group),
         SessionEndpoint(reading),
         SumsEndpoint(reads, store.reads, min_group=settings.min_group),
-        ExportsEndpoint(reads, store.reads, min_group=settings.min_group),
+        ExportsEndpoint(reads, store.reads, min_group=settings.min_group, learners_here=registry.__len__),
         ClassEndpoint(reads, feed),
         LearnersEndpoint(
             reads,

@@ -2,7 +2,7 @@
 
 They are read in pages, as the list is, and each is sent before the next is read: memory stays flat, and a client that
 reads slowly holds no connection to the database, as a cursor of the database's would. Learners come first: pages are
-small, and after each one the export rests for as long as that took.
+small, and while there are learners the export rests after each one.
 """
 
 import asyncio
@@ -27,6 +27,8 @@ EXPORTS_AT_ONCE = 2
 """Of the whole server: each keeps the database and the event loop busy for as long as it lasts."""
 ROWS_AT_ONCE = 50
 """Some milliseconds of the event loop."""
+RESTS = 4
+"""Times as long as a page took, while there are learners."""
 RETRY_AFTER_S = 10.0
 COLUMNS = tuple(Session.model_fields)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -78,10 +80,13 @@ OPERATIONS = tuple(one.operation for one in _FORMATS)
 
 
 class ExportsEndpoint:
-    def __init__(self, reads: ReadAccess, pages: SessionPages, *, min_group: int) -> None:
+    def __init__(
+        self, reads: ReadAccess, pages: SessionPages, *, min_group: int, learners_here: Callable[[], int]
+    ) -> None:
         self._reads = reads
         self._pages = pages
         self._min_group = min_group
+        self._learners_here = learners_here
         self._running = 0
 
     def routes(self) -> list[web.RouteDef]:
@@ -104,7 +109,7 @@ class ExportsEndpoint:
                     self._running -= 1
                     raise
             try:
-                return await _send(request, asked, first, all_pages)
+                return await self._send(request, asked, first, all_pages)
             finally:
                 self._running -= 1
 
@@ -120,31 +125,34 @@ class ExportsEndpoint:
                 if after is None:
                     break
 
-
-async def _send(
-    request: web.Request, asked: _Format, first: list[SessionSummary], rest: AsyncIterator[list[SessionSummary]]
-) -> web.StreamResponse:
-    name = asked.path.rpartition("/")[2]
-    headers = {"Content-Type": asked.media_type, "Content-Disposition": f'attachment; filename="{name}"'}
-    response = web.StreamResponse(headers=headers)
-    await begin_stream(request, response)
-    if request.method == "HEAD":
-        return response
-    try:
-        await response.write(asked.head + asked.write(first))
-        now = asyncio.get_running_loop().time
-        began = now()
-        async for page in rest:
-            content = asked.write(page)
-            busy_s = now() - began
-            await response.write(content)
-            await asyncio.sleep(busy_s)
+    async def _send(
+        self,
+        request: web.Request,
+        asked: _Format,
+        first: list[SessionSummary],
+        following: AsyncIterator[list[SessionSummary]],
+    ) -> web.StreamResponse:
+        name = asked.path.rpartition("/")[2]
+        headers = {"Content-Type": asked.media_type, "Content-Disposition": f'attachment; filename="{name}"'}
+        response = web.StreamResponse(headers=headers)
+        await begin_stream(request, response)
+        if request.method == "HEAD":
+            return response
+        try:
+            await response.write(asked.head + asked.write(first))
+            now = asyncio.get_running_loop().time
             began = now()
-        await response.write_eof()
-    except RtcServerError:
-        # The status was 200. Breaking off is the only way to say that something is missing.
-        if request.transport is not None:
-            request.transport.abort()
-    except ConnectionError:
-        pass  # the client has gone
-    return response
+            async for page in following:
+                content = asked.write(page)
+                rest_s = RESTS * (now() - began) if self._learners_here() else 0.0
+                await response.write(content)
+                await asyncio.sleep(rest_s)
+                began = now()
+            await response.write_eof()
+        except RtcServerError:
+            # The status was 200. Breaking off is the only way to say that something is missing.
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # the client has gone
+        return response
