@@ -91,7 +91,9 @@ def hosts(count: int) -> Iterator[list[Host]]:
         yield made
     finally:
         for host in made:
-            subprocess.run(["ip", "netns", "del", host.name], check=False, stderr=subprocess.DEVNULL)
+            # The cable first: the namespace takes its time, and the next one's is to be called the same.
+            for command in (["link", "del", f"{host.name}b"], ["netns", "del", host.name]):
+                subprocess.run(["ip", *command], check=False, stderr=subprocess.DEVNULL)
         _ip("link", "del", bridge)
 
 

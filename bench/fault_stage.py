@@ -28,6 +28,8 @@ from rtc_server.web.access.auth import mint_token
 LEARNERS = 6
 NOTHING_S = 0.05
 """What is told is rounded, and the last update before a kill may still be on its way to the database."""
+AHEAD_S = 3.0
+"""A server lets pictures be so far ahead of the clock."""
 WITHIN_S = 60.0
 """For whatever has to happen: the resume window."""
 
@@ -54,6 +56,11 @@ class Watched:
         metrics = update.message["metrics"]
         self.began = self.began or update.arrived
         self.told = Told(metrics["total_time"], metrics["unknown_time"], update.arrived)
+
+    @property
+    def doubled_s(self) -> float:
+        """What it was told beyond the time that has passed. A camera's pictures may be AHEAD_S ahead."""
+        return max(0.0, self.told.total_s + self.told.unknown_s - (self.told.at - self.began) - AHEAD_S)
 
     @property
     def session(self) -> str | None:

@@ -59,10 +59,7 @@ async def kills(run: Run, found: Found, chance: random.Random) -> None:
             found.live_s.append(await made.all_live(killed_at))
             found.lost_s += lost
             found.resumed += [one.session == session for one, session in zip(made.watched, sessions, strict=True)]
-            found.doubled_s += [
-                max(0.0, one.told.total_s + one.told.unknown_s - (one.told.at - one.began) - 3.0)
-                for one in made.watched
-            ]
+            found.doubled_s += [one.doubled_s for one in made.watched]
             run.say(
                 f"faults: kill {number + 1} of {run.runs * KILLS_A_RUN}: lost {max(lost):.2f} s at most, live again "
                 f"after {found.live_s[-1]:.1f} s, {sum(found.resumed)} of {len(found.resumed)} resumed"
