@@ -53,12 +53,14 @@ async def page_kills(run: Run, kills: int) -> PageKills:
                 await made.start()
                 await wait_for_server(http, made.url)
                 browser = await playwright.chromium.launch(**camera_flags(camera))
-                page = await browser.new_page()
-                await page.goto(made.url)
-                await start(page)
-                await page.evaluate(WATCH)
                 for _ in range(kills):
+                    # A page of its own: one whose server dies again and again tries less and less often.
+                    page = await browser.new_page()
+                    await page.goto(made.url)
+                    await start(page)
+                    await page.evaluate(WATCH)
                     await _kill(made, http, page, found)
+                    await page.close()
                     run.say(f"faults: page noticed {found.noticed_s[-1]:.2f} s, back {found.back_s[-1]:.2f} s")
                 await browser.close()
         finally:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.record import EndReason, FocusRecord
+from rtc_server.store.leases import LEASE_S, LOOK_EVERY_S
 from tests.simulation.database import Database, moment
 from tests.simulation.servers import Disk, Outcome, Plan, Server
 from tests.simulation.virtual_time import run
@@ -21,7 +22,7 @@ TROUBLE_S = 8.0
 """The plan and the script are over by then."""
 LEARNERS_STAY_S = 12.0
 QUIET_S = 35.0
-"""After that, until the servers are stopped: every dead server's sessions have been closed."""
+"""After that, at most, until the servers are stopped: every dead server's sessions have been closed."""
 LOST_AT_A_KILL_S = 1.0
 CLOSED_WITHIN_S = 30.0
 RESTART_AFTER_S = 1.0
@@ -126,11 +127,21 @@ class World:
         for session in self.live:
             if session is not None and not session.server.dead:
                 session.end(EndReason.STOPPED)
-        await asyncio.sleep(QUIET_S)
+        await self._all_quiet()
         self._watching = False
         for server in self.servers:
             await server.stop()
         await asyncio.gather(*self._jobs)
+
+    async def _all_quiet(self) -> None:
+        """Returns once every session has been over for longer than a lease lasts, or after QUIET_S."""
+        ends = self._now() + QUIET_S
+        over_since = self._now()
+        while self._now() < min(ends, over_since + LEASE_S + LOOK_EVERY_S):
+            stored = self.database.sessions
+            if not all(key in stored and stored[key].end_reason is not None for key in self.measured):
+                over_since = self._now()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     def _tend(self, tick: int) -> None:
         """What the last tick has brought to each learner."""
