@@ -19,6 +19,7 @@ _ours = focus_sessions.c
 _rows = platform_rows.c
 
 
+# In the order of SessionSummary's fields, all but the first.
 _SUMMARY_COLUMNS = [_ours[name] for name in SessionSummary.__dataclass_fields__ if name in _ours]
 
 
@@ -28,7 +29,7 @@ async def own_sessions(
     """At most `limit`, newest first, after that entry."""
     cursor = {} if after is None else asdict(after)
     found = await connection.execute(_own_page(scope.shape, after is not None), values(scope, limit=limit, **cursor))
-    return [SessionSummary(source="session", **row) for row in found.mappings()]
+    return [SessionSummary("session", *row) for row in found]
 
 
 async def platform_only_rows(
