@@ -14,7 +14,7 @@ import aiohttp
 import psutil
 
 from bench.database_faults import private_database
-from bench.fault_stage import Stage, wait_for_server
+from bench.fault_stage import Stage, until, wait_for_server
 from bench.processes import ROOT, SECRET
 from bench.report import Goal, Report
 from bench.run import Run
@@ -22,8 +22,8 @@ from bench.soak import STAYS_S, Process, come_and_go, flat, kept
 from tests.redis_server import private_redis
 
 WORKERS, PLACES = 3, 6
-UDP_PORTS = range(41_000, 41_090)
-METRICS_PORT = 41_100
+UDP_PORTS = range(41_000, 41_240)
+METRICS_PORT = 41_300
 
 
 @asynccontextmanager
@@ -43,18 +43,21 @@ async def _workers() -> AsyncIterator[tuple[Stage, list[Process]]]:
                 await stage.start()
                 async with aiohttp.ClientSession() as http:
                     await wait_for_server(http, stage.url)
-                yield stage, [_worker(stage.pid, number) for number in range(WORKERS)]
+                await until(lambda: all(_worker(stage.pid, number) for number in range(WORKERS)))
+                found = (_worker(stage.pid, number) for number in range(WORKERS))
+                yield stage, [worker for worker in found if worker is not None]
                 await stage.stop(signal.SIGTERM)
             finally:
                 await stage.close()
 
 
-def _worker(parent: int, number: int) -> Process:
+def _worker(parent: int, number: int) -> Process | None:
+    """None while it does not listen."""
     port = METRICS_PORT + number
     for child in psutil.Process(parent).children():
         if any(one.status == "LISTEN" and one.laddr.port == port for one in child.net_connections(kind="tcp")):
             return Process(f"worker {number + 1}", child.pid, f"http://127.0.0.1:{port}/metrics")
-    raise RuntimeError(f"no worker listens at {port}")
+    return None
 
 
 @asynccontextmanager
