@@ -77,6 +77,8 @@ async def _rogues(run: Run, url: str, seconds: float) -> AsyncIterator[None]:
             await process.stdout.readline()
             yield
             output, _ = await process.communicate()
+            if process.returncode != 0:
+                raise RuntimeError("Who misbehaves ended before the soak did.")
             run.say(f"fleet_soak: what the others did: {output.decode()}")
         finally:
             if process.returncode is None:

@@ -63,7 +63,13 @@ class Rogue:
                         async with self.connected():
                             await mischief(self)
                             self.done["thrown out"] += 1
-                    except (ServerRefused, InvalidStateError, ConnectionError, TimeoutError) as error:
+                    except (
+                        ServerRefused,
+                        InvalidStateError,
+                        ConnectionError,
+                        TimeoutError,
+                        aiohttp.ClientError,
+                    ) as error:
                         self.done[type(error).__name__] += 1
                     await asyncio.sleep(AGAIN_AFTER_S)
         return self.done
@@ -263,8 +269,11 @@ async def offer_without_end(url: str, secret: str, user_id: int, seconds: float,
             while asyncio.get_running_loop().time() < ends:
                 token = mint_token(secret, Learner(user_id, 1 + statuses.total() % 5), audience="rtc-server")
                 headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"}
-                async with http.post(url, data=sdp, headers=headers) as response:
-                    statuses[str(response.status)] += 1
+                try:
+                    async with http.post(url, data=sdp, headers=headers) as response:
+                        statuses[str(response.status)] += 1
+                except aiohttp.ClientError as error:  # it was shown the door
+                    statuses[type(error).__name__] += 1
                 await asyncio.sleep(1 / per_second)
     finally:
         await client.close()

@@ -187,7 +187,8 @@ def _descriptors(process: psutil.Process) -> int:
 
 
 async def _settled(condition, what: str) -> None:
-    for _ in range(300):
+    """Within 20 s: a rogue who breaks off in its offer leaves a peer, which ends at RTC_CONNECT_TIMEOUT (15 s)."""
+    for _ in range(1000):
         if condition():
             return
         await asyncio.sleep(0.02)
