@@ -86,8 +86,10 @@ class Rogue:
                 connected.set()
 
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as self.http:
+            # Told to stop while it gathers, aiortc would lose the sockets that it has just opened.
+            gathering = asyncio.ensure_future(client.pc.setLocalDescription(await client.pc.createOffer()))
             try:
-                await client.pc.setLocalDescription(await client.pc.createOffer())
+                await asyncio.shield(gathering)
                 self.resource = await post_offer(self.http, self._url, self.token, client.pc.localDescription.sdp)
                 self.done["offers"] += 1
                 await client.pc.setRemoteDescription(RTCSessionDescription(self.resource.answer_sdp, "answer"))
@@ -95,6 +97,7 @@ class Rogue:
                     await connected.wait()
                 yield
             finally:
+                await gathering
                 await client.close()
                 if hasattr(self, "resource"):
                     with suppress(ServerRefused):
