@@ -1,7 +1,7 @@
 """A scope in SQL. Every query of this room begins with one.
 
-To put a statement together takes longer than to run it. So each is made once for a shape, with parameters instead of
-values, and kept.
+To put a statement together takes milliseconds of the event loop. So each is made once for a shape, with parameters
+instead of values, and kept.
 """
 
 from datetime import datetime
