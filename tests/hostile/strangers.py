@@ -176,14 +176,16 @@ def requests_without_a_right(peer_id: str = "x", focus_session_id: str = UNKNOWN
     return requests
 
 
-async def send_requests(url: str, requests: Sequence[Request], count: int, per_second: float) -> Counter[Status]:
+async def send_requests(url: str, requests: Sequence[Request], per_second: float, seconds: float) -> Counter[Status]:
     """Over a few connections, in turn; an answer late holds up the next."""
     statuses: Counter[Status] = Counter()
     began = time.monotonic()
     timeout = aiohttp.ClientTimeout(total=20)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=8)) as http:
         sending: set[asyncio.Task[None]] = set()
-        for index, request in zip(range(count), cycle(requests), strict=False):
+        for index, request in enumerate(cycle(requests)):
+            if time.monotonic() > began + seconds:
+                break
             await asyncio.sleep(max(0.0, began + index / per_second - time.monotonic()))
             task = asyncio.create_task(_send(http, url, request, statuses))
             sending.add(task)

@@ -164,7 +164,7 @@ async def _attack(house: House, clip: EncodedClip, seconds: float) -> Counter[st
 
     requests = strangers.requests_without_a_right()
     answers, *_ = await asyncio.gather(
-        strangers.send_requests(house.base, requests, round(20 * seconds), 20),
+        strangers.send_requests(house.base, requests, 20, seconds),
         strangers.send_datagrams(house.media, round(500 * seconds), 500),
         strangers.slow_requests(house.server, 10, seconds, bodies=False),
         strangers.slow_requests(house.server, 10, seconds, bodies=True),
