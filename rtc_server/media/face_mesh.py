@@ -1,8 +1,9 @@
 """The face mesh: a network that turns the cut of a face into 478 landmarks, as MediaPipe's FaceMesh does.
 
-The model and its inference are those of `mp.solutions.face_mesh.FaceMesh(refine_landmarks=True)`. The steps before and
-after it, picture to tensor and tensors to landmarks, are done here with a few arrays instead of thousands of small
-protobuf objects (docs/adr/0007-faces-cut-from-planes.md).
+The model and its inference are those of `mp.solutions.face_mesh.FaceMesh(refine_landmarks=True)`, but for the finer
+landmarks of the lips, which nothing here reads. The steps before and after it, picture to tensor and tensors to
+landmarks, are done here with a few arrays instead of thousands of small protobuf objects
+(docs/adr/0007-faces-cut-from-planes.md).
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtc_server.focus.observation import FaceLandmarks
-from rtc_server.media.mediapipe_graph import Graph, matrix, message
+from rtc_server.media.mediapipe_graph import Graph, matrix, message, model
+from rtc_server.media.mesh_model import without_output
 from rtc_server.media.mesh_tensors import MeshTensors
 from rtc_server.media.picture import Picture
 from rtc_server.media.region import Box, Region
@@ -26,10 +28,13 @@ _MARGIN = 1.5
 _OUTER_EYE_CORNERS = (33, 263)
 """Eye corners on the picture's left and right. A region is turned so that the line through them is horizontal."""
 
+_MODEL = "face_landmark/face_landmark_with_attention.tflite"
+_UNREAD_OUTPUT = "output_lips"
+
 _GRAPH = """
-input_side_packet: "with_attention"
-node { calculator: "FaceLandmarksModelLoader"
-       input_side_packet: "WITH_ATTENTION:with_attention" output_side_packet: "MODEL:model" }
+input_side_packet: "flatbuffer"
+node { calculator: "TfLiteModelCalculator"
+       input_side_packet: "MODEL_BLOB:flatbuffer" output_side_packet: "MODEL:model" }
 node { calculator: "TfLiteCustomOpResolverCalculator" output_side_packet: "OP_RESOLVER:operations" }
 # The input is floats: this calculator would convert bytes one by one, which costs a tenth of the network.
 node { calculator: "TensorConverterCalculator" input_stream: "MATRIX:input" output_stream: "TENSORS:face" }
@@ -56,7 +61,7 @@ class FaceMesh:
     """May be used by any thread, but only one at a time. Remembers nothing."""
 
     def __init__(self) -> None:
-        self._graph = Graph(_GRAPH, "arrays", with_attention=True)
+        self._graph = Graph(_GRAPH, "arrays", flatbuffer=without_output(model(_MODEL), _UNREAD_OUTPUT))
         self._tensors = MeshTensors(self._infer(np.zeros((_CUT_SIZE, _CUT_SIZE, 3), np.uint8)))
 
     def fit(self, picture: Picture, region: Region) -> MeshedFace | None:

@@ -17,23 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def _folder_of_mediapipe() -> Path:
+    package = importlib.util.find_spec("mediapipe")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("mediapipe is not installed")
+    return Path(package.submodule_search_locations[0])
+
+
+_FOLDER = _folder_of_mediapipe()
+
+
 def _load_bindings() -> ModuleType:
     """Load only MediaPipe's compiled part: its package would import matplotlib and all its tasks (+50 MB)."""
     name = "mediapipe.python._framework_bindings"
     if name in sys.modules:
         return sys.modules[name]
-    package = importlib.util.find_spec("mediapipe")
-    if package is None or not package.submodule_search_locations:
-        raise ImportError("mediapipe is not installed")
-    root = Path(package.submodule_search_locations[0])
-    library = next(iter(sorted((root / "python").glob("_framework_bindings.*"))), None)
+    library = next(iter(sorted((_FOLDER / "python").glob("_framework_bindings.*"))), None)
     spec = library and importlib.util.spec_from_file_location(name, library)
     if not spec or not spec.loader:
         raise ImportError("mediapipe has no _framework_bindings")
     bindings = importlib.util.module_from_spec(spec)
     sys.modules[name] = bindings
     spec.loader.exec_module(bindings)
-    bindings.resource_util.set_resource_dir(str(root.parent))
+    bindings.resource_util.set_resource_dir(str(_FOLDER.parent))
     return bindings
 
 
@@ -45,14 +51,14 @@ _read: Any = _bindings._packet_getter
 class Graph:
     """A running graph. May be used by any thread, but only one at a time."""
 
-    def __init__(self, config: str, output: str, **flags: bool) -> None:
-        """config: a graph that reads the stream `input`. output: the stream it writes. flags: its side packets."""
+    def __init__(self, config: str, output: str, **strings: bytes) -> None:
+        """config: a graph that reads the stream `input`. output: the stream it writes. strings: its side packets."""
         self._graph = _bindings.calculator_graph.CalculatorGraph(
             graph_config=f'input_stream: "input" {config} executor {{ type: "ApplicationThreadExecutor" }}'
         )
         self._arrived: list[object] = []
         self._graph.observe_output_stream(output, self._arrive, False)
-        self._graph.start_run({name: _make.create_bool(value) for name, value in flags.items()})
+        self._graph.start_run({name: _make.create_string(value) for name, value in strings.items()})
         self._step = 0
 
     def run(self, packet: Any) -> object | None:
@@ -90,6 +96,11 @@ def message(packet: object) -> bytes:
 def messages(packet: object) -> list[bytes]:
     """The protobuf messages in the packet, each serialised."""
     return list(_read._get_serialized_proto_list(packet))
+
+
+def model(name: str) -> bytes:
+    """A model of the wheel, by its path below `mediapipe/modules`."""
+    return (_FOLDER / "modules" / name).read_bytes()
 
 
 def expanded(config: str) -> str:

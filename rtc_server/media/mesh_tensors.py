@@ -1,8 +1,8 @@
-"""Turns the seven tensors that the face mesh's network gives into landmarks.
+"""Turns the six tensors that the face mesh's network gives into landmarks.
 
-The tensors are the whole mesh, finer landmarks for lips, both eyes and both irises, and the face flag. The finer
-landmarks have x and y, which replace those of the mesh. An iris gets the mean depth of the rim of its eye. Which
-landmarks are replaced is read from MediaPipe's own graph.
+The tensors are the whole mesh, finer landmarks for both eyes and both irises, and the face flag. The finer landmarks
+have x and y, which replace those of the mesh. An iris gets the mean depth of the rim of its eye. Which landmarks are
+replaced is read from MediaPipe's own graph, which has the lips as its second part: they stay as the mesh has them.
 """
 
 import re
@@ -29,9 +29,10 @@ class MeshTensors:
     """Reads the tensors from the network's serialised message, which has the same form for every picture."""
 
     def __init__(self, inferred: bytes) -> None:
-        """`inferred` is the message for any picture. Raises ValueError if it does not hold seven tensors."""
+        """`inferred` is the message for any picture. Raises ValueError if it does not hold six tensors."""
         *parts, flag = _arrays(inferred)
-        looks = re.split(r"\brefinement {", expanded(_REFINEMENT_GRAPH))[1:]
+        mesh, _lips, *eyes = re.split(r"\brefinement {", expanded(_REFINEMENT_GRAPH))[1:]
+        looks = [mesh, *eyes]
         if len(parts) != len(looks):
             raise ValueError(f"The face mesh gave {len(parts) + 1} tensors instead of {len(looks) + 1}.")
         self._size = len(inferred)

@@ -117,10 +117,10 @@ async def _slow_request(server: Address, ends: float, bodies: bool) -> int:
         try:
             writer.write(head)
             async with asyncio.timeout(max(0.0, ends - time.monotonic())):
-                while not reader.at_eof():
-                    await _wait_for_answer(reader)
+                while not reader.at_eof() and not writer.is_closing():
                     writer.write(b"a" if bodies else b"X-Slow: a\r\n")
                     await writer.drain()
+                    await _wait_for_answer(reader)
         except TimeoutError:
             break
         except OSError:
