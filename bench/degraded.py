@@ -10,6 +10,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from rtc_server.analysis.pace import AnalysisPace
+from rtc_server.focus.observation import FaceObservation
 from rtc_server.focus.policy import Policy
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.focus.tracker import FocusTracker
@@ -49,14 +50,17 @@ def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Anal
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
         for time_s, frame in degraded(clip, conditions):
-            may_skip = pace.may_skip(time_s)
-            waiting = may_skip and not waiting
-            observation = None if waiting else observer.observe(frame, time_s, skip_if_still=may_skip)
-            if observation is None:
-                snapshots.append(snapshots[-1]._replace(media_time_s=time_s))
+            waiting = pace.may_wait(time_s) and not waiting
+            seen = None if waiting else observer.observe(frame, time_s, skip_if_still=pace.may_skip(time_s))
+            pace.received(time_s)
+            if isinstance(seen, FaceObservation):
+                snapshots.append(tracker.observe(seen))
+                pace.told(snapshots[-1], looked=True)
+            elif seen is not None and pace.news_is_due(time_s):
+                snapshots.append(tracker.still(time_s))
+                pace.told(snapshots[-1], looked=False)
             else:
-                snapshots.append(tracker.observe(observation))
-                pace.observed(snapshots[-1])
+                snapshots.append(snapshots[-1]._replace(media_time_s=time_s))
     totals = tracker.finish().totals
     return Analysis(policy, tuple(snapshots), tracker.spans(), tracker.multiple_faces_spans(), totals)
 

@@ -130,7 +130,8 @@ async def _death(run: Run, name: str, lesson: Lesson, die: Callable[[], Awaitabl
     run.say(
         f"fleet: {name}: {sum(moved)} went on elsewhere, all live after {live_s:.1f} s, lost {lost_s:.2f} s at most"
     )
-    return {"live_s": live_s, "lost_s": lost_s, "resumed": resumed}
+    doubled_s = max(one.doubled_s for one in lesson.watched)
+    return {"live_s": live_s, "lost_s": lost_s, "doubled_s": doubled_s, "resumed": resumed}
 
 
 async def _without_redis(run: Run, made: Fleet, clip: EncodedClip) -> dict[str, Any]:

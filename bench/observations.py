@@ -29,6 +29,6 @@ def _observed(path: Path, conditions: Conditions) -> Iterator[FaceObservation]:
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
         for time_s, frame in degraded(clip, conditions):
-            observation = observer.observe(frame, time_s)
-            if observation is not None:
-                yield observation
+            seen = observer.observe(frame, time_s)
+            if isinstance(seen, FaceObservation):
+                yield seen

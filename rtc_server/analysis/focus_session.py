@@ -13,7 +13,7 @@ from typing import Protocol
 from rtc_server.analysis.session_log import SessionLog
 from rtc_server.analysis.session_states import SessionLife, SessionState
 from rtc_server.focus.calibration import LONGEST_S, Calibration
-from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.observation import Seen, StillPicture
 from rtc_server.focus.policy import POLICIES
 from rtc_server.focus.state import FocusSnapshot, Span, Totals
 from rtc_server.focus.tracker import FocusTracker
@@ -220,12 +220,14 @@ class FocusSession:
 
     # -- what is seen
 
-    def observe(self, observation: FaceObservation) -> FocusSnapshot:
+    def observe(self, seen: Seen) -> FocusSnapshot:
         with self._lock:
             if self._life.end_reason is not None:
                 return self._tracker.snapshot()
             self._begun = self._seen = True
-            return self._tracker.observe(observation)
+            if isinstance(seen, StillPicture):
+                return self._tracker.still(seen.media_time_s)
+            return self._tracker.observe(seen)
 
     def silence(self, now: float) -> FocusSnapshot:
         """No usable frame came up to `now` (monotonic): the time since the last one is unknown."""

@@ -6,11 +6,13 @@ FULL_FPS = 15.0
 """What a page sends by default: enough to tell a blink from closed eyes."""
 QUIET_FPS = 10.0
 """What a page is asked to send while nothing changes."""
-MAX_STILL_S = 0.19
-"""The longest that still pictures are not looked at: at 15 and at 10 frames a second that makes 5 looks a second."""
+MAX_STILL_S = 0.37
+"""The longest that still pictures are not looked at: at 15, 10 and 5 frames a second that makes 2.5 looks a second."""
+NEWS_S = 0.19
+"""The longest that nothing is said of still pictures: five updates a second."""
 SPARSE_S = 0.15
-"""A sender whose pictures are further apart has slowed down by itself, as our page does while nothing moves. Each of
-them is looked at, and so is the first that comes sooner: the page has seen something move."""
+"""A sender whose pictures are further apart has slowed down by itself, as our page does while nothing moves. None of
+them waits for the next, and the first that comes sooner is looked at: the page has seen something move."""
 STABLE_AFTER_S = 2.0
 """The same answer for so long is no accident: longer than the judgement takes to change its mind."""
 QUIET_AFTER_S = 6.0
@@ -24,7 +26,7 @@ class AnalysisPace:
         self._adaptive = adaptive
         self._answer: tuple[FocusState, Reason, GazeDirection, int] | None = None
         self._since_s = 0.0
-        self._observed_s = 0.0
+        self._looked_s = self._told_s = 0.0
         self._changing = False
         self._received_s = 0.0
         """When the newest frame came, in media time."""
@@ -38,25 +40,39 @@ class AnalysisPace:
 
     def may_skip(self, media_time_s: float) -> bool:
         """True where a frame of this media time need not be looked at if it shows nothing new."""
+        sooner = self._sparse and media_time_s - self._received_s <= SPARSE_S
+        return self._stable and media_time_s - self._looked_s < MAX_STILL_S and not sooner
+
+    def may_wait(self, media_time_s: float) -> bool:
+        """True where nothing has to be said of such a frame, and the next one comes soon."""
         return (
-            self._adaptive
-            and not self._changing
-            and self._observed_s - self._since_s >= STABLE_AFTER_S
-            and media_time_s - self._observed_s < MAX_STILL_S
+            self._stable
+            and not self.news_is_due(media_time_s)
             and not self._sparse
             and media_time_s - self._received_s <= SPARSE_S
         )
 
-    def observed(self, snapshot: FocusSnapshot) -> None:
+    def news_is_due(self, media_time_s: float) -> bool:
+        """True where something should be said of a frame of this media time, even if it shows nothing new."""
+        return media_time_s - self._told_s >= NEWS_S
+
+    def told(self, snapshot: FocusSnapshot, *, looked: bool) -> None:
+        """looked: whether a frame was looked at, or showed nothing new."""
         answer = (snapshot.state, snapshot.reason, snapshot.gaze_direction, snapshot.face_count)
         if answer != self._answer:
             self._answer = answer
             self._since_s = snapshot.media_time_s
-        self._observed_s = snapshot.media_time_s
+        self._told_s = snapshot.media_time_s
+        if looked:
+            self._looked_s = snapshot.media_time_s
         self._changing = snapshot.changing
 
     @property
     def wanted_fps(self) -> float:
         """How many frames a second are worth sending now."""
-        quiet = self._adaptive and self._observed_s - self._since_s >= QUIET_AFTER_S
+        quiet = self._adaptive and self._told_s - self._since_s >= QUIET_AFTER_S
         return QUIET_FPS if quiet else FULL_FPS
+
+    @property
+    def _stable(self) -> bool:
+        return self._adaptive and not self._changing and self._told_s - self._since_s >= STABLE_AFTER_S

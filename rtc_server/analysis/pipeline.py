@@ -9,7 +9,7 @@ from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.analysis.pace import AnalysisPace
 from rtc_server.errors import DecodeFailed
-from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.observation import FaceObservation, Seen, StillPicture
 from rtc_server.focus.state import FocusSnapshot
 from rtc_server.frame import Codec, EncodedFrame
 
@@ -22,10 +22,11 @@ logger = logging.getLogger(__name__)
 class Analyser(Protocol):
     """What a peer sees of pixels. Called on an analysis thread, one call at a time."""
 
-    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
+    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> Seen | None:
         """Decode all of `frames` in order and observe the newest.
 
-        None: nothing could be shown, or with `skip_if_still` nothing has changed since the last observation.
+        None: nothing could be shown. StillPicture: with `skip_if_still`, nothing has changed since the last
+        observation.
         Raises DecodeFailed when nothing but a keyframe helps.
         """
 
@@ -42,7 +43,7 @@ class Outcome:
     snapshot: FocusSnapshot | None = None
     """None where no frame was observed."""
     rtp_timestamp: int = 0
-    """Of the frame that was observed."""
+    """Of the frame that it is about."""
     arrived: float = 0.0
     """Monotonic clock, seconds: when that frame's last packet came."""
     keyframe_needed: bool = False
@@ -91,7 +92,7 @@ class Pipeline:
 
     def may_wait(self, frame: EncodedFrame) -> bool:
         """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second."""
-        return self._may_skip(frame)
+        return self._pace.may_wait(frame.media_time_s) and not self._calibrating
 
     def close(self) -> None:
         if self._analyser is not None:
@@ -103,20 +104,20 @@ class Pipeline:
             # Here, off the event loop: it allocates a decoder.
             self._analyser = self._make_analyser(self._codec)
         self._calibrating = self._session.calibrating
-        skip_if_still = True
+        skip_if_still = not self._calibrating
         for frame in frames:
-            skip_if_still = skip_if_still and self._may_skip(frame)
+            skip_if_still = skip_if_still and self._pace.may_skip(frame.media_time_s)
             self._pace.received(frame.media_time_s)
-        observation = self._analyser.analyse(frames, skip_if_still=skip_if_still)
-        if observation is None:
+        seen = self._analyser.analyse(frames, skip_if_still=skip_if_still)
+        if seen is None or (isinstance(seen, StillPicture) and not self._pace.news_is_due(seen.media_time_s)):
             return None
-        snapshot = self._session.observe(observation)
-        self._pace.observed(snapshot)
-        observed = next((f for f in reversed(frames) if f.media_time_s <= observation.media_time_s), frames[-1])
+        snapshot = self._session.observe(seen)
+        self._pace.told(snapshot, looked=isinstance(seen, FaceObservation))
+        shown = next((f for f in reversed(frames) if f.media_time_s <= seen.media_time_s), frames[-1])
         return Outcome(
             snapshot,
-            observed.rtp_timestamp,
-            observed.arrived,
+            shown.rtp_timestamp,
+            shown.arrived,
             wanted_fps=self._changed_pace(),
         )
 
@@ -125,6 +126,3 @@ class Pipeline:
             return None
         self._wanted_fps = self._pace.wanted_fps
         return self._wanted_fps
-
-    def _may_skip(self, frame: EncodedFrame) -> bool:
-        return self._pace.may_skip(frame.media_time_s) and not self._calibrating

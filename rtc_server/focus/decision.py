@@ -119,6 +119,11 @@ class Decision:
         return None if state is self.current[0] else (state, change.since_s)
 
     @property
+    def last(self) -> Kind | None:
+        """The verdict on the last frame; None when there is none to continue from."""
+        return self._last
+
+    @property
     def last_s(self) -> float | None:
         """Media time of the last frame; None when there is none to continue from."""
         return self._last_s if self._last is not None else None

@@ -43,3 +43,14 @@ class FaceObservation:
     faces: tuple[FaceLandmarks, ...]
     """In no meaningful order. Empty: nobody was found."""
     quality: ImageQuality
+
+
+@dataclass(frozen=True, slots=True)
+class StillPicture:
+    """A frame that hardly differs from the last one observed: what that one showed, this one shows too."""
+
+    media_time_s: float
+
+
+Seen = FaceObservation | StillPicture
+"""What one frame is to whoever looked at it."""

@@ -48,7 +48,7 @@ class FocusTracker:
         self._paused = False
         self._down_since_s: float | None = None
         self._calibrator: Calibrator | None = None
-        self._now_s = 0.0
+        self._now_s = self._observed_s = 0.0
         self._snapshot = FocusSnapshot(
             media_time_s=0.0,
             state=FocusState.UNKNOWN,
@@ -101,7 +101,8 @@ class FocusTracker:
             self._begin_gap(last_s, Reason.NO_FRAMES)
             last_s = None
         self._end_gap(at_s)
-        elapsed_s = at_s - last_s if last_s is not None else 0.0
+        elapsed_s = at_s - self._observed_s if last_s is not None else 0.0
+        self._observed_s = at_s
         face, count = self._learner_face.find(observation.faces, observation.height / observation.width, at_s)
         measured = measure(face, observation.width, observation.height) if face else None
         openness = self._neutral.openness(measured) if measured else None
@@ -126,6 +127,25 @@ class FocusTracker:
             eye_openness=openness,
             face_count=count,
             brightness=observation.quality.brightness,
+        )
+        return self._snapshot
+
+    def still(self, media_time_s: float) -> FocusSnapshot:
+        """A frame that hardly differs from the last one observed: the same goes for it, and nothing is learned."""
+        judgement, last, last_s = self._judgement, self._decision.last, self._decision.last_s
+        if self._paused or not judgement or not last or last_s is None or not last_s < media_time_s <= last_s + GAP_S:
+            return self._snapshot
+        kind = last if last[1] is Reason.FROZEN else self._allowed(judgement, media_time_s)
+        self._accumulator.add(self._decision.step(media_time_s, kind, judgement.log_odds))
+        before = self._snapshot
+        self._second_person.observe(before.face_count, media_time_s)
+        self._now_s = media_time_s
+        self._snapshot = self._snapshot_of(
+            head=before.head,
+            gaze=before.gaze,
+            eye_openness=before.eye_openness,
+            face_count=before.face_count,
+            brightness=before.brightness,
         )
         return self._snapshot
 

@@ -111,6 +111,6 @@ def observe_clip(path: Path, fps: float) -> Iterator[FaceObservation]:
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
         for time_s, frame in clip.frames(fps):
-            observation = observer.observe(frame, time_s)
-            if observation is not None:
-                yield observation
+            seen = observer.observe(frame, time_s)
+            if isinstance(seen, FaceObservation):
+                yield seen

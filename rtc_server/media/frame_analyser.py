@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from rtc_server.focus.observation import FaceObservation
+from rtc_server.focus.observation import FaceObservation, Seen
 from rtc_server.frame import Codec, EncodedFrame
 from rtc_server.media.decoder import Decoder
 from rtc_server.media.frame_observer import FrameObserver
@@ -19,20 +19,21 @@ class FrameAnalyser:
         self._observer = FrameObserver(pool)
         self._counts = counts or LookCounts()
 
-    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> FaceObservation | None:
+    def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> Seen | None:
         """Decode all of `frames`, in order, and observe the newest that can be shown.
 
         Every frame must be decoded, because the next one builds on it, but not every picture must be
         analysed. With `skip_if_still` a picture that hardly differs from the one last analysed is skipped,
         which takes a tenth of a millisecond. The caller decides how old the last observation may be: pass
-        True while the state is stable and the last observation is younger than 0.2 s, else False.
+        True while the state is stable and the last observation is younger than 0.4 s, else False.
 
-        Returns None if none of the frames is meant to be shown, or if the newest one was skipped as still.
+        Returns None if none of the frames is meant to be shown.
 
         Raises DecodeFailed if a frame cannot be decoded. The frames before it are lost too, and nothing can be
         decoded until a keyframe comes: ask the sender for one.
         """
         newest, shown_frames = None, 0
+        observation: Seen | None = None
         for encoded in frames:
             began = time.perf_counter()
             shown = self._decoder.decode(encoded)
@@ -40,12 +41,10 @@ class FrameAnalyser:
             if shown is not None:
                 newest = shown, encoded.media_time_s
                 shown_frames += 1
-        if newest is None:
-            observation = None
-        else:
+        if newest is not None:
             began = time.perf_counter()
             observation = self._observer.observe(*newest, skip_if_still=skip_if_still)
-            if observation is not None:
+            if isinstance(observation, FaceObservation):
                 self._counts.analysis_s.observe(time.perf_counter() - began)
             else:
                 self._counts.skipped.add("still")

@@ -10,16 +10,16 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from rtc_server.focus.observation import FaceLandmarks, FaceObservation
+from rtc_server.focus.observation import FaceLandmarks, FaceObservation, Seen, StillPicture
 from rtc_server.media.face_tracker import FaceTracker
 from rtc_server.media.image_quality import coarse_grid, contrast, eye_strip, measured
 from rtc_server.media.landmarker_pool import LandmarkerPool
 from rtc_server.media.picture import Luma, Picture
 
-STILL_PICTURE = 0.04
+STILL_PICTURE = 0.03
 """Mean luma difference on the coarse grid up to which a picture counts as unchanged, as a share of the
-grid's own contrast, so that it means the same in the dark. Noise and coding make 0.02 to 0.04."""
-STILL_EYES = 0.12
+grid's own contrast, so that it means the same in the dark. Noise and coding make 0.02 to 0.03, in bad light 0.04."""
+STILL_EYES = 0.1
 """The same over the strip around the eyes: noise and coding make 0.05 to 0.1, a glance or a blink 0.2 and more."""
 
 
@@ -44,16 +44,14 @@ class FrameObserver:
         """Coarse grid of the last frame, analysed or not."""
         self._analysed: _Analysed | None = None
 
-    def observe(
-        self, frame: av.VideoFrame, media_time_s: float, *, skip_if_still: bool = False
-    ) -> FaceObservation | None:
-        """The observation; None if `skip_if_still` and the picture hardly differs from the one last analysed."""
+    def observe(self, frame: av.VideoFrame, media_time_s: float, *, skip_if_still: bool = False) -> Seen:
+        """The observation; StillPicture if `skip_if_still` and it hardly differs from the one last analysed."""
         picture = Picture(frame, self._reformatter)
         grid = coarse_grid(picture.luma)
         change = 0.0 if self._grid is None else _difference(grid, self._grid)
         self._grid = grid
         if skip_if_still and self._still(picture.luma, grid):
-            return None
+            return StillPicture(media_time_s)
         with self._pool.borrow() as landmarker:
             followed = self._tracker.follow(landmarker, picture, grid, media_time_s)
         largest = max(followed, key=attrgetter("box.area"), default=None)

@@ -1,11 +1,14 @@
 """Which frames may wait for the next one."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.analysis.frame_counts import FrameCounts
 from rtc_server.analysis.pace import STABLE_AFTER_S, AnalysisPace
 from rtc_server.analysis.pipeline import MAX_FAILURES, Outcome, Pipeline
+from rtc_server.focus.observation import Seen, StillPicture
 from rtc_server.frame import EncodedFrame
 from rtc_server.learner import Learner
 from tests.peer.stand_ins import Analyser, Analysers, Records
@@ -31,6 +34,22 @@ AFTER = round((STABLE_AFTER_S + 3) * FPS)
 def test_while_the_answer_is_stable_frames_wait_until_one_is_due() -> None:
     made = pipeline(FocusSession(Learner(1, 1), "reading", Records()))
     assert [made.may_wait(frame(AFTER + number)) for number in range(3)] == [True, True, False]
+
+
+def test_of_still_pictures_there_are_news_five_times_a_second() -> None:
+    class Still(Analyser):
+        def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> Seen | None:
+            looked = super().analyse(frames)
+            return StillPicture(frames[-1].media_time_s) if skip_if_still else looked
+
+    session = FocusSession(Learner(1, 1), "reading", Records())
+    made = Pipeline("vp8", Still, session, AnalysisPace(adaptive=True))
+    for number in range(AFTER):
+        made.process([frame(number)])
+    outcomes = [made.process([frame(AFTER + number)]) for number in range(4 * FPS)]
+    told = [outcome.snapshot.media_time_s for outcome in outcomes if outcome and outcome.snapshot]
+    assert len(told) == 20
+    assert session.snapshot().media_time_s == told[-1]
 
 
 def test_until_it_is_stable_and_at_full_rate_nothing_waits() -> None:

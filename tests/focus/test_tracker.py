@@ -22,6 +22,14 @@ def watched(observations: Iterable[FaceObservation], policy: Policy = READING) -
     return tracker
 
 
+def watched_on(observations: Iterable[FaceObservation]) -> FocusTracker:
+    """Not finished: it goes on."""
+    tracker = FocusTracker()
+    for observation in observations:
+        tracker.observe(observation)
+    return tracker
+
+
 def story(tracker: FocusTracker) -> list[tuple[Reason, float]]:
     """Reasons and how long each lasted, to a twentieth of a second."""
     return [(span.reason, round(20 * (span.end_s - span.start_s)) / 20) for span in tracker.spans()]
@@ -143,6 +151,52 @@ def test_the_same_picture_again_and_again_is_unknown_from_when_it_froze() -> Non
         for one in acted((15, SCREEN))
     ]
     assert story(watched(frozen)) == [(Reason.ON_SCREEN, 5.0), (Reason.FROZEN, 5.0), (Reason.ON_SCREEN, 4.95)]
+
+
+def looked_at_seldom(observations: Iterable[FaceObservation]) -> FocusTracker:
+    """Of each six pictures, after the first three seconds, one is looked at and one is told to be still."""
+    tracker = FocusTracker()
+    for number, observation in enumerate(observations):
+        if number < 45 or number % 6 == 0:
+            tracker.observe(observation)
+        elif number % 3 == 0:
+            tracker.still(observation.media_time_s)
+    tracker.finish()
+    return tracker
+
+
+@pytest.mark.parametrize("look", [SCREEN, DOWN, ()], ids=["on the screen", "down", "nobody"])
+def test_still_pictures_are_what_the_last_one_that_was_looked_at_is(look: Look) -> None:
+    every, seldom = (watch(acted((9, look))).snapshot() for watch in (watched, looked_at_seldom))
+    assert (seldom.state, seldom.reason, seldom.face_count) == (every.state, every.reason, every.face_count)
+    assert seldom.gaze == every.gaze
+    assert seldom.totals.unfocused_s == pytest.approx(every.totals.unfocused_s, abs=6 * FRAME_S)
+    assert seldom.totals.focused_s == pytest.approx(every.totals.focused_s, abs=6 * FRAME_S)
+
+
+def test_a_still_picture_counts_as_time_and_teaches_nothing() -> None:
+    tracker = watched_on(acted((6, SCREEN)))
+    before, learned = tracker.snapshot(), tracker.neutral
+    after = tracker.still(6.2)
+    assert after.media_time_s == 6.2
+    assert after.totals.focused_s == pytest.approx(before.totals.focused_s + 6.2 - before.media_time_s)
+    assert tracker.neutral == learned
+
+
+def test_what_nobody_saw_is_no_still_picture() -> None:
+    """Before the first picture, from the past, in a pause, and after a gap."""
+    fresh = FocusTracker()
+    assert fresh.still(1.0).reason is Reason.STARTING
+    tracker = watched_on(acted((6, SCREEN)))
+    said = tracker.snapshot()
+    assert tracker.still(5.0) == tracker.still(7.5) == said
+    tracker.pause(6.0)
+    assert tracker.still(6.1).reason is Reason.PAUSED
+
+
+def test_a_frozen_camera_stays_frozen_while_its_pictures_are_told_to_be_still() -> None:
+    pictures = [replace(one, quality=replace(one.quality, change=0.0)) for one in acted((9, SCREEN))]
+    assert looked_at_seldom(pictures).snapshot().reason is watched(pictures).snapshot().reason is Reason.FROZEN
 
 
 def test_a_camera_that_repeats_each_picture_is_not_frozen() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rtc_server.errors import DecodeFailed
+from rtc_server.focus.observation import FaceObservation, StillPicture
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from rtc_server.media.frame_observer import FrameObserver
 from tests.media.pictures import people, room, sent, yuv
@@ -105,10 +106,9 @@ def test_movement_is_change(analyser_of, moving):
 def test_a_still_picture_may_be_skipped_but_only_when_asked(analyser_of):
     still = sent([people((200, 120))] * 4)
     analyser = analyser_of("vp8")
-    assert analyser.analyse(still[:1], skip_if_still=True), "the first is never skipped"
-    assert analyser.analyse(still[1:2], skip_if_still=True) is None
-    assert analyser.analyse(still[2:3]) is not None
-    assert analyser.analyse(still[3:4], skip_if_still=True) is None
+    seen = [analyser.analyse([frame], skip_if_still=skip) for frame, skip in zip(still, (1, 1, 0, 1), strict=True)]
+    assert [type(one) for one in seen] == [FaceObservation, StillPicture, FaceObservation, StillPicture]
+    assert seen[1].media_time_s == still[1].media_time_s
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_matters_is_never_still(analyser_of, change):
     frames = sent([people((200, 120)), change()])
     analyser = analyser_of("vp8")
     analyser.analyse(frames[:1])
-    assert analyser.analyse(frames[1:], skip_if_still=True) is not None
+    assert isinstance(analyser.analyse(frames[1:], skip_if_still=True), FaceObservation)
 
 
 def test_analysing_late_is_measured_against_what_was_analysed(analyser_of):
@@ -132,7 +132,8 @@ def test_analysing_late_is_measured_against_what_was_analysed(analyser_of):
     frames = sent([people((200 + step, 120)) for step in range(15)])
     analyser = analyser_of("vp8")
     analyser.analyse(frames[:1])
-    assert any(analyser.analyse([encoded], skip_if_still=True) for encoded in frames[1:])
+    seen = [analyser.analyse([encoded], skip_if_still=True) for encoded in frames[1:]]
+    assert any(isinstance(one, FaceObservation) for one in seen)
 
 
 def _eyes_covered():
