@@ -38,8 +38,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")
     parser.add_argument("--clip", type=Path, help="a video of one person at a camera; by default one is made")
     parser.add_argument(
-        "--recordings", type=Path, metavar="DIR", help="recordings of people, which `page` adds to the made"
+        "--recordings", type=Path, metavar="DIR", help="recordings of people, which `cost` and `page` add to the made"
     )
+    parser.add_argument("--before", type=Path, metavar="DIR", help="a working tree of an earlier version, for `cost`")
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (3)")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each measurement lasts (20)")
     parser.add_argument("--memory-minutes", type=float, default=10.0, help="of learners coming and going (10)")
@@ -58,6 +59,7 @@ def main() -> None:
         arguments.seconds,
         arguments.memory_minutes,
         arguments.recordings,
+        arguments.before,
     )
     gc.freeze()
     for name in arguments.names or BENCHMARKS:

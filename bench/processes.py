@@ -103,7 +103,12 @@ class MeasuredServer:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str], path: str, *, environment: Mapping[str, str] | None = None, ready: str = "/"
+    command: Sequence[str],
+    path: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    ready: str = "/",
+    tree: Path = ROOT,
 ) -> AsyncIterator[MeasuredServer]:
     """Starts `command` pinned to the server's core, with `{port}` in it filled in, and waits until it answers.
 
@@ -115,7 +120,7 @@ async def running(
         process = subprocess.Popen(  # noqa: ASYNC220
             [_TASKSET, "-c", str(cores()[0]), *filled],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **(environment or {})},
+            env={**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", **(environment or {})},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -135,8 +140,10 @@ async def running(
 
 
 @asynccontextmanager
-async def our_server(*, adaptive: bool, environment: Mapping[str, str] | None = None) -> AsyncIterator[MeasuredServer]:
-    """rtc-server as it is deployed, database and all; only the limits on guests are lifted."""
+async def our_server(
+    *, adaptive: bool, environment: Mapping[str, str] | None = None, tree: Path = ROOT
+) -> AsyncIterator[MeasuredServer]:
+    """rtc-server as it is deployed, database and all; only the limits on guests are lifted. tree: its source."""
     settings = {
         "RTC_TOKEN_SECRET": SECRET,
         "RTC_DATABASE_URL": "sqlite+aiosqlite:///bench.sqlite3",
@@ -149,7 +156,7 @@ async def our_server(*, adaptive: bool, environment: Mapping[str, str] | None = 
         **(environment or {}),
     }
     command = [sys.executable, "-m", "rtc_server", "serve", "--port", "{port}"]
-    async with running(command, "/whip", environment=settings, ready="/healthz") as server:
+    async with running(command, "/whip", environment=settings, ready="/healthz", tree=tree) as server:
         yield server
 
 

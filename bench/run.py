@@ -30,6 +30,8 @@ class Run:
     memory_minutes: float
     recordings: Path | None = None
     """Folder of recordings of people; None where there are none."""
+    before: Path | None = None
+    """Source of an earlier version, to be measured beside this one."""
 
     def say(self, text: str) -> None:
         """How it goes, for whoever waits."""
