@@ -6,8 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, literal_column, select
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import Span, Totals
@@ -15,7 +14,8 @@ from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord, Resumption
 from rtc_server.store.platform.platform_row import identity_columns
 from rtc_server.store.progress import StoredProgress
-from rtc_server.store.schema import MYSQL, focus_sessions
+from rtc_server.store.schema import focus_sessions
+from rtc_server.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,25 @@ async def lock_progress(connection: AsyncConnection, focus_session_ids: Sequence
 
     It waits for a commit of another server that has not finished.
     """
+    rows = await connection.execute(_locking(), {"ids": focus_session_ids})
+    return {row.focus_session_id: StoredProgress(*row[1:]) for row in rows}
+
+
+@cache
+def _locking() -> Select[Any]:
     columns = (focus_sessions.c[name] for name in ("focus_session_id", *StoredProgress._fields))
-    query = select(*columns).where(focus_sessions.c.focus_session_id.in_(focus_session_ids))
+    query = select(*columns).where(focus_sessions.c.focus_session_id.in_(bindparam("ids", expanding=True)))
     # Of a small table MariaDB would read all rows, and wait for those that others have locked.
     query = query.with_hint(focus_sessions, "FORCE INDEX (PRIMARY)", "mysql")
     query = query.with_hint(focus_sessions, "FORCE INDEX (PRIMARY)", "mariadb")
-    rows = await connection.execute(query.with_for_update())
-    return {row.focus_session_id: StoredProgress(*row[1:]) for row in rows}
+    return query.with_for_update()
 
 
 async def write_own_rows(connection: AsyncConnection, rows: Sequence[tuple[FocusRecord, int]]) -> None:
     """rows: each with the id of the platform's row that includes its time."""
     await connection.execute(
-        _upsert(connection.dialect.name), [own_columns(record) | {"platform_row_id": row_id} for record, row_id in rows]
+        upsert(focus_sessions, connection.dialect.name),
+        [own_columns(record) | {"platform_row_id": row_id} for record, row_id in rows],
     )
 
 
@@ -76,21 +82,6 @@ def _resumption(text: str | None) -> Resumption | None:
         return _VERSIONED.validate_json(text).resumption
     except ValueError:
         return None
-
-
-@cache
-def _upsert(dialect: str) -> Any:
-    """By the primary key. A delete of many rows would let MariaDB go through a small table, and wait for all locks."""
-    names = [column.name for column in focus_sessions.columns if not column.primary_key]
-    if dialect in MYSQL:
-        in_mysql = mysql.insert(focus_sessions)
-        # Not `inserted`: for MySQL 8 that is written in a form which aiomysql sends row by row.
-        return in_mysql.on_duplicate_key_update({name: literal_column(f"VALUES({name})") for name in names})
-    module: Any = postgresql if dialect == "postgresql" else sqlite
-    statement = module.insert(focus_sessions)
-    return statement.on_conflict_do_update(
-        index_elements=["focus_session_id"], set_={name: statement.excluded[name] for name in names}
-    )
 
 
 def own_columns(record: FocusRecord) -> dict[str, object]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Table, delete, insert, or_, select
+from sqlalchemy import Row, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import FocusState, Reason, Span
 from rtc_server.store.schema import focus_spans, multiple_faces_spans
+from rtc_server.store.upsert import upsert
 
 _ROWS_IN_ONE_STATEMENT = 200
 """Building it takes a few ms of the event loop."""
@@ -55,20 +56,19 @@ async def _write(
     sessions: Sequence[tuple[str, tuple[_Stretch, ...], tuple[_Stretch, ...]]],
     columns: Callable[[_Stretch], dict[str, object]],
 ) -> None:
-    """Writes the spans from the first one that differs from what is stored."""
-    outdated, rows = [], []
+    """Writes the spans from the first one that differs from what is stored, and removes those beyond the last."""
+    rows = []
     for focus_session_id, old, new in sessions:
         same = _common_length(old, new)
-        if same < len(old):
-            outdated.append((table.c.focus_session_id == focus_session_id) & (table.c.ordinal >= same))
+        if len(new) < len(old):
+            beyond = (table.c.focus_session_id == focus_session_id) & (table.c.ordinal >= len(new))
+            await connection.execute(delete(table).where(beyond))
         rows += [
             {"focus_session_id": focus_session_id, "ordinal": ordinal, **columns(span)}
             for ordinal, span in enumerate(new[same:], start=same)
         ]
-    if outdated:
-        await connection.execute(delete(table).where(or_(*outdated)))
     for start in range(0, len(rows), _ROWS_IN_ONE_STATEMENT):
-        await connection.execute(insert(table), rows[start : start + _ROWS_IN_ONE_STATEMENT])
+        await connection.execute(upsert(table, connection.dialect.name), rows[start : start + _ROWS_IN_ONE_STATEMENT])
 
 
 def _span_columns(span: Span) -> dict[str, object]:

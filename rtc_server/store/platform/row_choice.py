@@ -11,9 +11,10 @@ of their keys. So two servers take turns and cannot wait for each other in a cir
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, func, insert, select, tuple_, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -73,12 +74,15 @@ async def choose_rows(
 
 async def lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> int:
     """Locks these days until the transaction ends. Returns how many of them exist."""
-    columns = list(platform_days.primary_key.columns)
     wanted = [(key.user_id, key.module_id, key.day, key.section_id) for key in keys]
-    if not wanted:
-        return 0
-    query = select(platform_days.c.user_id).where(tuple_(*columns).in_(wanted))
-    return len((await connection.execute(query.order_by(*columns).with_for_update())).all())
+    return len((await connection.execute(_locking(), {"days": wanted})).all()) if wanted else 0
+
+
+@cache
+def _locking() -> Select[Any]:
+    columns = list(platform_days.primary_key.columns)
+    query = select(platform_days.c.user_id).where(tuple_(*columns).in_(bindparam("days", expanding=True)))
+    return query.order_by(*columns).with_for_update()
 
 
 async def _create_and_lock_days(connection: AsyncConnection, keys: Iterable[DayKey]) -> None:
@@ -112,12 +116,15 @@ async def _still_there(
     }
     if not expected:
         return {}
-    rows = platform_rows.c
-    query = select(rows.id, rows.user_id, rows.module_id).where(
-        rows.id.in_({row_id for row_id, *_ in expected.values()})
-    )
-    present = {tuple(row) for row in await connection.execute(query)}
+    row_ids = list({row_id for row_id, *_ in expected.values()})
+    present = {tuple(row) for row in await connection.execute(_owners(), {"ids": row_ids})}
     return {key: pointers[key] for key, row in expected.items() if row in present}
+
+
+@cache
+def _owners() -> Select[Any]:
+    rows = platform_rows.c
+    return select(rows.id, rows.user_id, rows.module_id).where(rows.id.in_(bindparam("ids", expanding=True)))
 
 
 async def _wanted_day(connection: AsyncConnection, record: FocusRecord) -> tuple[DayKey, CalendarDay]:

@@ -5,13 +5,14 @@ that changed a session. So writing it again, or a crash at any point, changes no
 """
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, case, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import Totals
-from rtc_server.store.platform.platform_row import AdoptedSeconds, RowContent, measured_columns
+from rtc_server.store.platform.platform_row import MEASURED_COLUMNS, AdoptedSeconds, RowContent, measured_columns
 from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
 
 RowOwner = tuple[int, int, int]
@@ -26,24 +27,49 @@ async def write_rows(connection: AsyncConnection, rows: Collection[RowOwner]) ->
     contents = await _contents(connection, rows)
     if not contents:
         return
-    values = {row_id: measured_columns(content) for (row_id, _, _), content in contents.items()}
-    ids = platform_rows.c.id
-    # `id IN` is implied by the rest, and lets every database go by the primary key.
-    statement = (
+    values = [{"id": owner[0], **measured_columns(content)} for owner, content in contents.items()]
+    # Of a few lengths only, so that few statements are kept. What is said twice of a row is the same.
+    values += [values[-1]] * ((1 << (len(values) - 1).bit_length()) - len(values))
+    numbered = {f"{column}_{number}": value for number, row in enumerate(values) for column, value in row.items()}
+    ids = {"ids": [row_id for row_id, _, _ in contents], "owners": list(contents)}
+    await connection.execute(_update(len(values)), numbered | ids)
+
+
+@cache
+def _update(count: int) -> Update:
+    """Of so many rows, which the parameters say. To put it together takes longer than to send it."""
+    columns = platform_rows.c
+    numbers = [(number, bindparam(f"id_{number}", type_=columns.id.type)) for number in range(count)]
+    return (
         update(platform_rows)
-        .where(ids.in_(values), tuple_(ids, platform_rows.c.user_id, platform_rows.c.module_id).in_(list(contents)))
+        # The second condition implies the first, which lets every database go by the primary key.
+        .where(
+            columns.id.in_(bindparam("ids", expanding=True)),
+            tuple_(columns.id, columns.user_id, columns.module_id).in_(bindparam("owners", expanding=True)),
+        )
         .values(
             {
-                column: case({row_id: columns[column] for row_id, columns in values.items()}, value=ids)
-                for column in next(iter(values.values()))
+                name: case(
+                    *(
+                        (columns.id == row_id, bindparam(f"{name}_{number}", type_=columns[name].type))
+                        for number, row_id in numbers
+                    )
+                )
+                for name in MEASURED_COLUMNS
             }
         )
     )
-    await connection.execute(statement)
 
 
 async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> dict[RowOwner, RowContent]:
-    row_ids = {row_id for row_id, _, _ in rows}
+    row_ids = list({row_id for row_id, _, _ in rows})
+    read = await connection.execute(_query(), {"row_ids": row_ids})
+    found = {(row.platform_row_id, row.user_id, row.module_id): row for row in read}
+    return {owner: _content(row) for owner, row in found.items() if owner in rows}
+
+
+@cache
+def _query() -> Select[Any]:
     sums = (
         select(
             *_OWNER,
@@ -54,12 +80,13 @@ async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> 
             func.sum(_ours.unfocused_stretches).label("unfocused_stretches"),
             func.max(_ours.recorded_at).label("latest"),
         )
-        .where(_ours.platform_row_id.in_(row_ids))
+        .where(_ours.platform_row_id.in_(bindparam("row_ids", expanding=True)))
         .group_by(*_OWNER)
         .subquery()
     )
-    # Also selects the session that was recorded last. If two have the same time, the greater id is chosen below.
-    query = (
+    # Also selects the session that was recorded last. If two have the same time, the one with the greater id is read
+    # last, and counts.
+    return (
         select(
             sums,
             _ours.focus_session_id,
@@ -84,8 +111,6 @@ async def _contents(connection: AsyncConnection, rows: Collection[RowOwner]) -> 
         .outerjoin(platform_days, _is_day_of(sums.c))
         .order_by(_ours.focus_session_id)
     )
-    found = {(row.platform_row_id, row.user_id, row.module_id): row for row in await connection.execute(query)}
-    return {owner: _content(row) for owner, row in found.items() if owner in rows}
 
 
 def _is_day_of(columns: Any) -> ColumnElement[bool]:
