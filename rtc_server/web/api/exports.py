@@ -25,9 +25,9 @@ from rtc_server.web.server.streams import begin_stream
 
 EXPORTS_AT_ONCE = 2
 """Of the whole server: each keeps the database and the event loop busy for as long as it lasts."""
-ROWS_AT_ONCE = 50
-"""Some milliseconds of the event loop."""
-RESTS = 4
+ROWS_ALONE, ROWS_BESIDE_LEARNERS = 100, 15
+"""Of a page: 15 take a few milliseconds of the event loop."""
+RESTS = 9
 """Times as long as a page took, while there are learners."""
 RETRY_AFTER_S = 10.0
 COLUMNS = tuple(Session.model_fields)
@@ -120,7 +120,8 @@ class ExportsEndpoint:
         for module_id in sorted(scope.modules):
             after: Cursor | None = None
             while True:
-                page, after = await self._pages.sessions(scope.of_module(module_id), ROWS_AT_ONCE, after)
+                rows = ROWS_BESIDE_LEARNERS if self._learners_here() else ROWS_ALONE
+                page, after = await self._pages.sessions(scope.of_module(module_id), rows, after)
                 yield page
                 if after is None:
                     break

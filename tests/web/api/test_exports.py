@@ -122,7 +122,7 @@ async def test_learners_come_first(serve, reads) -> None:
             await asyncio.sleep(PAGE_S)
             return await super().sessions(*asked)
 
-    endpoint = ExportsEndpoint(reads, SlowPages(3 * exports.ROWS_AT_ONCE), min_group=0, learners_here=lambda: 1)
+    endpoint = ExportsEndpoint(reads, SlowPages(3 * exports.ROWS_BESIDE_LEARNERS), min_group=0, learners_here=lambda: 1)
     client = await serve(endpoint.routes())
     began = time.monotonic()
     await drained(client, "/api/v1/sessions.csv")
