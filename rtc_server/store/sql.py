@@ -52,8 +52,8 @@ async def write_records(
     """Writes the records, one for each FocusSession, in the caller's transaction.
 
     known: what this process wrote before; what is missing is read from the database. recovered: sessions whose record
-    was left in a spool. `progress` says which are written. Writing 32 records takes 20 ms of the event loop, in pieces of a
-    few (`bench saves`): write many records in several calls.
+    was left in a spool. `progress` says which are written. Writing 32 records takes 20 ms of the event loop, a few at a
+    time (`bench saves`): write many records in several calls.
     """
     unknown = [record.focus_session_id for record in records if record.focus_session_id not in known]
     before = {**known, **(await _look_up(connection, unknown) if unknown else {})}
