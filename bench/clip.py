@@ -18,6 +18,9 @@ SITTER_S = 20.0
 BLINK_EVERY_S, BLINK_S = 4.0, 0.2
 LINE_S = 2.5
 """For a line of text."""
+STILL, LIVELY = "recorded, still", "recorded, lively"
+RECORDED = {STILL: "hbenbel/face.mp4", LIVELY: "proctoring_ai/center_left_center.mp4"}
+"""Recordings of people that measure beside the made sitter, by what they show; files of a folder."""
 
 
 def bench_clip(path: Path | None) -> EncodedClip:

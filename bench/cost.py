@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.clip import bench_clip
+from bench.clip import LIVELY, RECORDED, STILL, bench_clip
 from bench.crowd import SPREAD, Window, crowd
 from bench.figures import spread
 from bench.floor import FACE_MESH, floor_process
@@ -15,8 +15,7 @@ from bench.report import Goal, Report
 from bench.run import Run
 from rtc_server.publisher.encoded_clip import EncodedClip
 
-MADE, STILL, LIVELY = "made, reads", "recorded, still", "recorded, lively"
-RECORDED = {STILL: "hbenbel/face.mp4", LIVELY: "proctoring_ai/center_left_center.mp4"}
+MADE = "made, reads"
 FULL_AIM = 0.85
 ADAPTIVE_AIMS = {STILL: 0.35, LIVELY: 0.45}
 

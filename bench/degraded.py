@@ -42,7 +42,7 @@ class Conditions:
 def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Analysis:
     """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it.
 
-    Of two pictures that may be skipped the first waits for the second, as in `peer.analysis_pool.Lane`.
+    Of two pictures that may be skipped the first waits for the second, as in `analysis.pool.Lane`.
     """
     tracker, pace = FocusTracker(policy), AnalysisPace(conditions.adaptive)
     snapshots: list[FocusSnapshot] = []

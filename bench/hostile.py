@@ -107,7 +107,10 @@ async def _under_attack(run: Run, server: MeasuredServer, guests: Crowd, only: s
             process.kill()
             await process.wait()
             output = b"{}"
-    return window, json.loads(output)
+    done = json.loads(output)
+    if None in done.values():
+        raise RuntimeError("One of those who misbehave failed: what was measured is not the whole attack.")
+    return window, done
 
 
 def _row(name: str, windows: list[Window]) -> dict[str, Any]:

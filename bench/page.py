@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.clip import sitter
+from bench.clip import RECORDED, sitter
 from bench.crowd import SPREAD, crowd
 from bench.figures import spread
 from bench.paced_page import PacedPage, Pictures, moving
@@ -21,7 +21,6 @@ from rtc_server.media.clip import Clip
 from rtc_server.publisher.encoded_clip import FRAMES_PER_S, EncodedClip
 
 LEARNERS = 4
-RECORDED = {"recorded, still": "hbenbel/face.mp4", "recorded, lively": "proctoring_ai/center_left_center.mp4"}
 TURNING = "made, still but for turns of the head"
 FRAME_S = 1 / FRAMES_PER_S
 POINTS_AIM = 0.3

@@ -47,14 +47,8 @@ def whole_seconds(focused_s: float, unfocused_s: float) -> tuple[int, int, int]:
     return total, focused, total - focused
 
 
-MEASURED_COLUMNS = (
-    "total_time_seconds", "focused_time_seconds", "unfocused_time_seconds", "session_type", "session_data"
-)  # fmt: skip
-"""Those that change while a row is written."""
-
-
 def measured_columns(content: RowContent) -> dict[str, int | str]:
-    """`MEASURED_COLUMNS`."""
+    """The columns that change while a row is written."""
     total, focused, unfocused = whole_seconds(content.totals.focused_s, content.totals.unfocused_s)
     return {
         "total_time_seconds": content.adopted.total + total,

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, case
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rtc_server.focus.state import Totals
-from rtc_server.store.platform.platform_row import MEASURED_COLUMNS, AdoptedSeconds, RowContent, measured_columns
+from rtc_server.store.platform.platform_row import AdoptedSeconds, RowContent, measured_columns
 from rtc_server.store.schema import focus_sessions, platform_days, platform_rows
 
 RowOwner = tuple[int, int, int]
@@ -28,16 +28,17 @@ async def write_rows(connection: AsyncConnection, rows: Collection[RowOwner]) ->
     if not contents:
         return
     values = [{"id": owner[0], **measured_columns(content)} for owner, content in contents.items()]
+    _, *changing = values[0]
     # Of a few lengths only, so that few statements are kept. What is said twice of a row is the same.
     values += [values[-1]] * ((1 << (len(values) - 1).bit_length()) - len(values))
     numbered = {f"{column}_{number}": value for number, row in enumerate(values) for column, value in row.items()}
     ids = {"ids": [row_id for row_id, _, _ in contents], "owners": list(contents)}
-    await connection.execute(_update(len(values)), numbered | ids)
+    await connection.execute(_update(len(values), tuple(changing)), numbered | ids)
 
 
 @cache
-def _update(count: int) -> Update:
-    """Of so many rows, which the parameters say. To put it together takes longer than to send it."""
+def _update(count: int, changing: tuple[str, ...]) -> Update:
+    """Of these columns of so many rows, which the parameters say."""
     columns = platform_rows.c
     numbers = [(number, bindparam(f"id_{number}", type_=columns.id.type)) for number in range(count)]
     return (
@@ -55,7 +56,7 @@ def _update(count: int) -> Update:
                         for number, row_id in numbers
                     )
                 )
-                for name in MEASURED_COLUMNS
+                for name in changing
             }
         )
     )
