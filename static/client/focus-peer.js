@@ -26,6 +26,8 @@ export class FocusPeer {
   /** What the encoder has been told. */
   #frameRate = ENCODING.maxFramerate;
   #settingFrameRate = false;
+  /** Ends the listening: what a closed connection still delivers is of no interest to the next one. */
+  #listening = new AbortController();
   /** @type {(reason: string) => void} */
   #end = () => {};
   /** @type {(started: import("./messages.js").TrackingStarted) => void} */
@@ -160,6 +162,7 @@ export class FocusPeer {
     clearTimeout(this.#graceTimer);
     this.#resource = null;
     this.#end("lost");
+    this.#listening.abort();
     this.#connection.close();
   }
 
@@ -183,7 +186,7 @@ export class FocusPeer {
   /** @param {string} label @param {RTCDataChannelInit} options */
   #channel(label, options) {
     const channel = this.#connection.createDataChannel(label, options);
-    channel.addEventListener("message", ({ data }) => this.#heard(data));
+    channel.addEventListener("message", ({ data }) => this.#heard(data), { signal: this.#listening.signal });
     channel.addEventListener("close", () => this.#end("lost"));
     return channel;
   }

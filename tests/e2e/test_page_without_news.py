@@ -16,6 +16,25 @@ expect.set_options(timeout=PATIENCE_MS)
 # Two seconds without news, and what a busy machine takes on top. Before, it was more than ten.
 SAID_WITHIN_MS = 5_000
 
+# The last update is kept, to be delivered once more after its connection was closed.
+KEEP_THE_LAST_UPDATE = """
+  RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...configuration) {
+      super(...configuration);
+      window.peer ??= this;
+    }
+    createDataChannel(label, options) {
+      const channel = super.createDataChannel(label, options);
+      if (label === "focus") {
+        channel.addEventListener("message", ({ data }) => { window.lastUpdate = { channel, data }; });
+      }
+      return channel;
+    }
+  };
+"""
+CLOSE = "peer.close(); peer.dispatchEvent(new Event('connectionstatechange'))"
+DELIVER_LATE = "lastUpdate.channel.dispatchEvent(new MessageEvent('message', { data: lastUpdate.data }))"
+
 
 async def test_a_pause_says_where_its_time_goes_and_the_sums_agree(
     open_page: OpenPage, demo_server: DemoServer
@@ -60,3 +79,23 @@ async def test_a_killed_server_is_not_shown_as_live(open_page: OpenPage, sqlite_
         await expect(page.locator("#connection")).to_have_text("Connecting again…")
         await expect_nothing_old(page)
         await expect(page.locator("#focused-time")).to_have_text(re.compile(r"0:0\d"))
+
+
+async def test_an_update_that_a_closed_connection_still_delivers_is_not_shown(
+    open_page: OpenPage, demo_server: DemoServer
+) -> None:
+    async with open_page() as page:
+        await page.add_init_script(KEEP_THE_LAST_UPDATE)
+        await page.goto(demo_server.url)
+        await start(page)
+        await page.route("**/ice-servers", lambda route: route.abort())
+        await page.evaluate(CLOSE)
+        await expect(page.locator("#connection")).to_have_text("Connecting again…")
+        await page.evaluate(DELIVER_LATE)
+        await expect(page.locator("#state")).to_have_text("Unknown")
+        await expect(page.locator("#connection")).to_have_text("Connecting again…")
+        await expect_nothing_old(page)
+        await page.unroute("**/ice-servers")
+        await page.evaluate("dispatchEvent(new Event('online'))")
+        await expect(page.locator("#connection")).to_have_text("Live")
+        await stop(page)
