@@ -64,7 +64,7 @@ def make_application(
     addresses = ClientAddresses(settings.trusted_proxies)
     read_access = ReadAccess(tokens, RequestRate.of_learners(settings.reads_per_minute))
     reading = StoredSessionReading(
-        read_access, store.reader, store.writer, fleet.elsewhere, min_group=settings.min_group
+        read_access, store.reading, store.writer, fleet.elsewhere, min_group=settings.min_group
     )
     feed = ClassFeed(fleet.live_class, min_group=settings.min_group)
     application = web.Application(
@@ -119,10 +119,10 @@ def _api_routes(
     fleet: FleetParts,
 ) -> list[web.RouteDef]:
     return api_routes(
-        SessionsEndpoint(reads, store.reads, min_group=settings.min_group),
+        SessionsEndpoint(reads, store.reading, min_group=settings.min_group),
         SessionEndpoint(reading),
-        SumsEndpoint(reads, store.reads, min_group=settings.min_group),
-        ExportsEndpoint(reads, store.reads, min_group=settings.min_group, learners_here=registry.__len__),
+        SumsEndpoint(reads, store.reading, min_group=settings.min_group),
+        ExportsEndpoint(reads, store.reading, min_group=settings.min_group),
         ClassEndpoint(reads, feed),
         LearnersEndpoint(
             reads,

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from rtc_server.composition.background import end
 from rtc_server.composition.outbox import make_outbox
+from rtc_server.reading.process import ReadingProcess
 from rtc_server.settings import Settings
-from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store.engine import open_store
 from rtc_server.store.erasure import LearnerErasure
 from rtc_server.store.leases import Leases
 from rtc_server.store.outbox.rows import OutboxTransactions
 from rtc_server.store.platform.catalogue import keep_catalogue
-from rtc_server.store.reader import FocusReader
-from rtc_server.store.reads.reads import Reads
 from rtc_server.store.retention import keep_expiring
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.transactions import OwnershipTransactions, Transactions
@@ -26,8 +25,7 @@ DATABASE_SHARE = 0.5
 @dataclass(frozen=True, slots=True)
 class Store:
     writer: FocusWriter
-    reader: FocusReader
-    reads: Reads
+    reading: ReadingProcess
     erasure: LearnerErasure
     leases: Leases
     outbox: OutboxTransactions
@@ -39,8 +37,8 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     url = settings.database_url.get_secret_value()
     engine = await open_store(url)
     owned.push_async_callback(engine.dispose)
-    reads = open_reads(url)
-    owned.push_async_callback(reads.dispose)
+    reading = ReadingProcess(url, settings.log_level)
+    owned.push_async_callback(reading.close)
     rows = Transactions(engine, settings.platform_rows, outbox=outbox)
     writer = FocusWriter(rows, Spool(settings.spool), settings.save_interval)
     leases = Leases(OwnershipTransactions(engine, outbox), writer, settings.resume_window)
@@ -55,4 +53,4 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
         )
         owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
     erasure = LearnerErasure(engine, settings.spool, with_platform_rows=settings.retention_platform_rows, outbox=outbox)
-    return Store(writer, FocusReader(reads), Reads(reads), erasure, leases, OutboxTransactions(engine))
+    return Store(writer, reading, erasure, leases, OutboxTransactions(engine))

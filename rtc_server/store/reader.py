@@ -18,7 +18,7 @@ class FocusReader:
         self._deadline_s = deadline_s
 
     async def stored_session(
-        self, focus_session_id: str, *, spans_after: int = -1, max_spans: int | None = None
+        self, focus_session_id: str, spans_after: int = -1, max_spans: int | None = None
     ) -> StoredSession | None:
         """The session with its spans after number `spans_after` (counted from 0); None if there is no such session.
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from rtc_server.errors import MalformedRequest, NotAllowed, TooLarge
 from rtc_server.learner import Learner
-from rtc_server.web.access.auth import Identifier, SectionIdentifier
+from rtc_server.web.access.identifiers import Identifier, SectionIdentifier
 from rtc_server.web.server.requests import read_text
 
 MAX_BODY_BYTES = 1024

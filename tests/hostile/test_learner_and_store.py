@@ -18,8 +18,9 @@ from rtc_server.focus.accumulator import MAX_MULTIPLE_FACES, MAX_SPANS, Accumula
 from rtc_server.focus.state import FocusState, Reason, Span
 from rtc_server.focus.tracker import FocusTracker
 from rtc_server.learner import Learner
-from rtc_server.store import engine as store_engine
-from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store import connections
+from rtc_server.store.connections import open_reads
+from rtc_server.store.engine import open_store
 from rtc_server.store.reader import FocusReader
 from rtc_server.store.spool.spool import Spool
 from rtc_server.store.transactions import Transactions
@@ -149,7 +150,7 @@ async def test_one_learners_locked_row_holds_up_that_learner_alone(
     server: PrivateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was 65 to 71 s for all; with a wait of 3 s it is 3 to 6 s once, for those in the same transaction."""
-    monkeypatch.setattr(store_engine, "LOCK_WAIT_S", 1)
+    monkeypatch.setattr(connections, "LOCK_WAIT_S", 1)
     url = server.new_database()
     ids = {user_id: record().focus_session_id for user_id in range(1, 8)}
     others = {user_id: focus_session_id for user_id, focus_session_id in ids.items() if user_id != 1}

@@ -1,11 +1,16 @@
 """FocusRecords to store."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from rtc_server.focus.state import FocusState, Reason, Span, Totals
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
+from rtc_server.store.engine import open_store
+from rtc_server.store.spool.spool import Spool
+from rtc_server.store.transactions import Transactions
 from rtc_server.store.writer import FocusWriter
 
 LEARNER = Learner(user_id=7, module_id=3, section_id=2)
@@ -70,3 +75,18 @@ def hand_over(writer: FocusWriter, newest: FocusRecord) -> Measured:
     measured = Measured(newest)
     writer.put(measured)
     return measured
+
+
+async def store_all(url: str, records: Sequence[FocusRecord], folder: Path) -> None:
+    """folder: for the spool."""
+    engine = await open_store(url)
+    writer = FocusWriter(Transactions(engine, "session"), Spool(folder), 60.0)
+    try:
+        await writer.start()
+        for one in records:
+            hand_over(writer, one)
+        for one in records:
+            await writer.settle(one.focus_session_id)
+    finally:
+        await writer.close()
+        await engine.dispose()

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from rtc_server.errors import StoreUnavailable
-from rtc_server.store.engine import open_reads, open_store
+from rtc_server.store.connections import open_reads
+from rtc_server.store.engine import open_store
 from tests.databases import PASSWORD, PrivateMariaDb, PrivatePostgreSql
 from tests.store.conftest import Keep, query
 

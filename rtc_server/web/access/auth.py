@@ -14,18 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from rtc_server.errors import NotAllowed, SettingsError, TokenExpired, TokenInvalid, TokenMissing
 from rtc_server.focus.policy import READING
 from rtc_server.learner import MAX_NAME, Grant, Learner
+from rtc_server.web.access.identifiers import Identifier, SectionIdentifier
 from rtc_server.web.access.signing_keys import KeySource, PublishedKeys, SharedSecrets
 
 MAX_AGE_S = 24 * 3600
 """Longest lifetime of a token: from `iat`, or from now where it has none, to `exp`."""
 CLOCK_SKEW_S = 30
 """Largest accepted difference between the platform's clock and ours."""
-
-Identifier = Annotated[int, Field(ge=1, le=2**31 - 1)]
-"""Greatest id of a user or a module: the platform's columns are INT."""
-SectionIdentifier = Annotated[int, Field(ge=0, le=2**31 - 1)]
-"""0 means none."""
-
 
 MAX_MODULES = 200
 """Most modules in one token: more would not fit into a header."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from rtc_server.focus.state import FocusState, Reason
-from rtc_server.web.access.auth import Identifier, SectionIdentifier
+from rtc_server.web.access.identifiers import Identifier, SectionIdentifier
 
 MOST_IN_ONE_ANSWER = 200
 """Building an answer of so many takes about 2 ms of the event loop."""

@@ -12,11 +12,8 @@ from sqlalchemy import text
 from rtc_server.learner import Learner
 from rtc_server.record import FocusRecord
 from rtc_server.store.engine import open_store
-from rtc_server.store.spool.spool import Spool
-from rtc_server.store.transactions import Transactions
-from rtc_server.store.writer import FocusWriter
 from rtc_server.web.access.auth import mint_token
-from tests.store.records import hand_over, record, span
+from tests.store.records import record, span, store_all
 
 SECRET = "a-secret-for-tests-of-more-than-32-bytes"
 BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -72,16 +69,10 @@ Open = Callable[..., Awaitable[School]]
 
 
 async def fill(url: str, records: Sequence[FocusRecord], folder: Path) -> None:
+    await store_all(url, records, folder)
     engine = await open_store(url)
-    writer = FocusWriter(Transactions(engine, "session"), Spool(folder), 60.0)
     try:
-        await writer.start()
-        for one in records:
-            hand_over(writer, one)
-        for one in records:
-            await writer.settle(one.focus_session_id)
         async with engine.begin() as connection:
             await connection.execute(text(OLD_ROW))
     finally:
-        await writer.close()
         await engine.dispose()

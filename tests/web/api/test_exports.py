@@ -1,10 +1,8 @@
 """Exports: the same sessions as the list has, all of them, in flat memory."""
 
-import asyncio
 import csv
 import io
 import json
-import time
 import tracemalloc
 from datetime import timedelta
 
@@ -15,12 +13,12 @@ from rtc_server.errors import StoreUnavailable
 from rtc_server.learner import Learner
 from rtc_server.store.reads.terms import Cursor, Scope, SessionCursor, SessionSummary
 from rtc_server.web.api import exports
-from rtc_server.web.api.exports import COLUMNS, EXPORTS_AT_ONCE, ExportsEndpoint
+from rtc_server.web.api.answers import COLUMNS, Answers
+from rtc_server.web.api.exports import EXPORTS_AT_ONCE, ExportsEndpoint
 from rtc_server.web.api.schemas import Session
 from tests.web import endpoints
 from tests.web.api.school import BEGAN, SEVERAL, TEACHER, Open, School, session
 
-PAGE_S = 0.02
 TEACHER_HERE = endpoints.bearer(Learner(99, 3), role="teacher")
 
 
@@ -103,7 +101,7 @@ async def drained(client: aiohttp.ClientSession, path: str) -> int:
 async def test_memory_is_flat_however_many_there_are(serve, reads) -> None:
     peaks = []
     for count in (2_000, 30_000):
-        client = await serve(ExportsEndpoint(reads, ManyPages(count), min_group=0, learners_here=lambda: 0).routes())
+        client = await serve(ExportsEndpoint(reads, Answers(ManyPages(count)), min_group=0).routes())
         tracemalloc.start()
         try:
             size = await drained(client, "/api/v1/sessions.csv")
@@ -116,34 +114,15 @@ async def test_memory_is_flat_however_many_there_are(serve, reads) -> None:
     assert large < small + 1_000_000, "of 3 MB that were sent, and of as many again that were made of them"
 
 
-async def test_learners_come_first(serve, reads) -> None:
-    class SlowPages(ManyPages):
-        async def sessions(self, *asked):
-            await asyncio.sleep(PAGE_S)
-            return await super().sessions(*asked)
-
-    endpoint = ExportsEndpoint(reads, SlowPages(3 * exports.ROWS_BESIDE_LEARNERS), min_group=0, learners_here=lambda: 1)
-    client = await serve(endpoint.routes())
-    began = time.monotonic()
-    await drained(client, "/api/v1/sessions.csv")
-
-    # Three pages, and a rest after the second and the third.
-    assert time.monotonic() - began > (3 + 2 * exports.RESTS) * PAGE_S
-
-
 async def test_an_export_that_breaks_off_is_no_whole_one(serve, reads) -> None:
-    client = await serve(
-        ExportsEndpoint(reads, ManyPages(1000, fails_at=500), min_group=0, learners_here=lambda: 0).routes()
-    )
+    client = await serve(ExportsEndpoint(reads, Answers(ManyPages(1000, fails_at=500)), min_group=0).routes())
 
     with pytest.raises(aiohttp.ClientError):
         await drained(client, "/api/v1/sessions.ndjson")
 
 
 async def test_one_that_fails_at_once_is_a_problem_and_leaves_its_place(serve, reads) -> None:
-    client = await serve(
-        ExportsEndpoint(reads, ManyPages(1000, fails_at=1000), min_group=0, learners_here=lambda: 0).routes()
-    )
+    client = await serve(ExportsEndpoint(reads, Answers(ManyPages(1000, fails_at=1000)), min_group=0).routes())
 
     for _ in range(EXPORTS_AT_ONCE + 1):
         async with client.get("/api/v1/sessions.csv", headers=TEACHER_HERE) as response:
@@ -152,7 +131,7 @@ async def test_one_that_fails_at_once_is_a_problem_and_leaves_its_place(serve, r
 
 async def test_few_run_at_once(serve, reads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "EXPORTS_AT_ONCE", 0)
-    client = await serve(ExportsEndpoint(reads, ManyPages(5), min_group=0, learners_here=lambda: 0).routes())
+    client = await serve(ExportsEndpoint(reads, Answers(ManyPages(5)), min_group=0).routes())
 
     async with client.get("/api/v1/sessions.csv", headers=TEACHER_HERE) as response:
         assert response.status == 429
