@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -90,5 +91,6 @@ if __name__ == "__main__":
     # A stop of the whole service reaches this process too. It ends when the server has ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
+    with suppress(PermissionError):  # where a sandbox forbids it, reads cost learners some milliseconds
+        os.nice(NICENESS)
     asyncio.run(main())
