@@ -158,7 +158,9 @@ class FrameAssembler:
             return
         self._move_cursor(first)
         newest = self._held.last() or first
-        self._missing.note(first + 1, newest, now, present=self._held)
+        # So many that more than may be missing are, whatever is held between them: that says enough.
+        farthest = newest - MAX_MISSING - MAX_EARLY - 2
+        self._missing.note(max(first, farthest) + 1, newest, now, present=self._held)
         self._numbers.highest = max(first, newest)
 
     def _keep_early(self, extended: int, now: float) -> None:

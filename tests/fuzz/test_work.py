@@ -154,6 +154,12 @@ KEYFRAMES_FAR_APART = [
     struct.pack("!BBHLL", 0x80, 224, 900 * number & 0xFFFF, 9000 * number, SSRC) + VP8_KEYFRAME for number in range(60)
 ]
 """Each is whole, and hundreds are missing before it."""
+KEYFRAMES_BEFORE_A_GAP = [
+    struct.pack("!BBHLL", 0x80, 96, first + further, 9000, SSRC) + payload
+    for first in range(0, 30_000, 1000)
+    for further, payload in ((1000, b"\x00\x01"), (7, b"\x10\x00"))
+]
+"""Each begins when a packet that is hundreds ahead of it is here already."""
 
 
 @fuzzed(
@@ -164,6 +170,7 @@ KEYFRAMES_FAR_APART = [
         ("vp8", KEYFRAMES_BEHIND_A_GAP),
         ("vp8", WITHOUT_KEYFRAME),
         ("vp8", KEYFRAMES_FAR_APART),
+        ("vp8", KEYFRAMES_BEFORE_A_GAP),
     ],
 )
 def test_an_rtp_packet_buys_little_work(codec: Codec, packets: list[bytes]) -> None:
