@@ -1,12 +1,13 @@
 """The threads that look at pictures: as many as there are cores, shared by all peers in turn."""
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from queue import SimpleQueue
+from queue import PriorityQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from rtc_server.analysis.frame_counts import FrameCounts
@@ -19,6 +20,8 @@ FRAMES_PER_S, FRAMES_BURST = 60.0, 120.0
 """Of one peer, that are decoded, which costs little; past that only a keyframe helps."""
 LOOKED_AT_PER_S = 20.0
 """Frames of one peer, each the newest of those decoded in its turn: a fast camera takes no turns from others."""
+UNHURRIED_PER_S, UNHURRIED_BURST = 30.0, 60.0
+"""Twice the frames that senders are asked for. Who sends more has their turn when nobody else waits for one."""
 LOOKED_AT_BURST_S = 0.5
 """Turns saved up, as seconds at the full rate: pictures that a network held up for a moment are not lost."""
 
@@ -65,6 +68,8 @@ class Lane(Generic[OutcomeT]):
         self._lock = threading.Lock()
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self._turns = TokenBucket(pool.looked_at_per_s, max(1.0, LOOKED_AT_BURST_S * pool.looked_at_per_s))
+        self._unhurried = TokenBucket(UNHURRIED_PER_S, UNHURRIED_BURST)
+        self._hurries = False
         self._pending: list[EncodedFrame] = []
         self._needs_keyframe = False
         self._queued = False
@@ -79,7 +84,9 @@ class Lane(Generic[OutcomeT]):
             if self._closing or (self._needs_keyframe and not frame.keyframe):
                 dropped.add("ended" if self._closing else "waiting_for_keyframe")
                 return
-            if not self._frames.take(time.monotonic()):
+            now = time.monotonic()
+            self._hurries = not self._unhurried.take(now)
+            if not self._frames.take(now):
                 overflow = not self._needs_keyframe
                 self._needs_keyframe = True
                 dropped.add("overload")
@@ -140,17 +147,27 @@ class Lane(Generic[OutcomeT]):
         if wait_s:
             self._pool.post_later(wait_s, self)
         else:
-            self._pool.ready.put(self)
+            self._pool.run_soon(self)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether it sends far more than it was asked for."""
+        return self._hurries
 
 
 class AnalysisPool:
-    """Takes lanes in the order in which they became ready: under overload every peer slows down evenly."""
+    """Takes lanes in the order in which they became ready: under overload every peer slows down evenly.
+
+    Only those that send far more than they were asked for come after all others.
+    """
 
     def __init__(self, threads: int, looked_at_per_s: float = LOOKED_AT_PER_S) -> None:
         """looked_at_per_s: frames of one peer."""
         self.looked_at_per_s = looked_at_per_s
         self.frames = FrameCounts()
-        self.ready: SimpleQueue[Lane[Any] | None] = SimpleQueue()
+        self._ready: PriorityQueue[tuple[bool, int, Lane[Any] | None]] = PriorityQueue()
+        """Whether it comes after the others, and its place among its like; None ends a thread."""
+        self._places = itertools.count()
         self._loop = asyncio.get_running_loop()
         self._busy_s = [0.0] * threads
         self._posted: list[Callable[[], None]] = []
@@ -173,7 +190,7 @@ class AnalysisPool:
     @property
     def waiting(self) -> int:
         """Turns that are due and wait for a thread."""
-        return self.ready.qsize()
+        return self._ready.qsize()
 
     @property
     def busy_s(self) -> float:
@@ -192,18 +209,22 @@ class AnalysisPool:
                 return
         self._loop.call_soon_threadsafe(self._run_posted)
 
+    def run_soon(self, lane: Lane[Any]) -> None:
+        """From any thread: the lane has its turn when those before it have had theirs."""
+        self._ready.put((lane.hurries, next(self._places), lane))
+
     def post_later(self, seconds: float, lane: Lane[Any]) -> None:
         """From any thread: the lane's turn comes after so many seconds."""
 
         def wait() -> None:
-            self._loop.call_later(seconds, self.ready.put, lane)
+            self._loop.call_later(seconds, self.run_soon, lane)
 
         self.post(wait)
 
     async def close(self) -> None:
         """Ends the threads after the jobs that are queued. Close the lanes first."""
         for _ in self._threads:
-            self.ready.put(None)
+            self._ready.put((True, next(self._places), None))
         for stopped in self._stopped:
             await stopped.wait()
         for thread in self._threads:
@@ -220,7 +241,7 @@ class AnalysisPool:
                 logger.exception("the result of an analysis was not delivered")
 
     def _work(self, index: int, stopped: asyncio.Event) -> None:
-        while (lane := self.ready.get()) is not None:
+        while (lane := self._ready.get()[2]) is not None:
             began = time.monotonic()
             lane.run()
             self._busy_s[index] += time.monotonic() - began

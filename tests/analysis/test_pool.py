@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from rtc_server.analysis.pool import LOOKED_AT_BURST_S, MAX_PENDING, AnalysisPool
+from rtc_server.analysis.pool import LOOKED_AT_BURST_S, MAX_PENDING, UNHURRIED_BURST, AnalysisPool
 from rtc_server.frame import EncodedFrame
 from tests.peer.stand_ins import until
 
@@ -53,10 +53,12 @@ async def queued_work_is_done(pool: AnalysisPool) -> None:
     done = asyncio.Event()
 
     class Last:
+        hurries = True
+
         def run(self) -> None:
             pool.post(done.set)
 
-    pool.ready.put(Last())  # type: ignore[arg-type]
+    pool.run_soon(Last())  # type: ignore[arg-type]
     await done.wait()
 
 
@@ -135,6 +137,36 @@ async def test_lanes_take_turns() -> None:
     works["a"].go.set()
     await until(lambda: len(journal) == 4, "all had their turn")
     assert journal == ["a", "b", "c", "a"], "who sends most does not come first"
+    for lane in lanes.values():
+        await lane.close()
+    await pool.close()
+
+
+async def test_who_sends_far_more_than_asked_for_comes_after_those_who_do_not() -> None:
+    pool = AnalysisPool(1)
+    journal: list[str] = []
+    works = {name: Work(journal, name) for name in ("busy", "fast", "calm")}
+    lanes = {name: pool.lane(work, ignored, lambda: None) for name, work in works.items()}
+    works["busy"].go.clear()
+    lanes["busy"].put(frame(0))
+    await until(works["busy"].began.is_set, "the only thread is taken")
+    works["fast"].go.clear()
+    for number in range(round(UNHURRIED_BURST) + 2):
+        lanes["fast"].put(frame(number, keyframe=True))
+    lanes["calm"].put(frame(0))
+    works["fast"].go.set()
+    works["busy"].go.set()
+    await until(lambda: len(journal) == 3, "all had their turn")
+    assert journal == ["busy", "fast", "calm"], "what it was when it queued"
+    works["busy"].began.clear()
+    works["busy"].go.clear()
+    lanes["busy"].put(frame(1))
+    await until(works["busy"].began.is_set, "the only thread is taken again")
+    lanes["fast"].put(frame(100, keyframe=True))
+    lanes["calm"].put(frame(1))
+    works["busy"].go.set()
+    await until(lambda: len(journal) == 6, "all had their turn")
+    assert journal[3:] == ["busy", "calm", "fast"]
     for lane in lanes.values():
         await lane.close()
     await pool.close()
