@@ -53,7 +53,7 @@ async def main() -> None:
 
 
 async def answer_calls(calls: Calls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the server closes the pipe."""
+    """Until the server closes its end."""
     running: dict[int, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
         try:

@@ -140,21 +140,26 @@ class _Running:
         await self._listening
 
     async def _listen(self) -> None:
-        with suppress(EOFError):
+        try:
             while True:
-                number, found, error = await read_frame(self.reader)
-                answer = self.waiting.get(number)
-                if answer is None or answer.done():
-                    continue  # nobody waits any more
-                if error is None:
-                    answer.set_result(found)
-                else:
-                    answer.set_exception(error)
-        self.over = True
-        for answer in self.waiting.values():
-            if not answer.done():
-                answer.set_exception(StoreUnavailable("The read was broken off. Try again."))
-        self.writer.close()
+                self._hear(*await read_frame(self.reader))
+        except EOFError:
+            pass
+        finally:
+            self.over = True
+            for answer in self.waiting.values():
+                if not answer.done():
+                    answer.set_exception(StoreUnavailable("The read was broken off. Try again."))
+            self.writer.close()
         code = await self.process.wait()
         if not self.expected_to_end():
             logger.error("the reading process has ended; the next read starts it again", extra={"code": code})
+
+    def _hear(self, number: int, found: object, error: Exception | None) -> None:
+        answer = self.waiting.get(number)
+        if answer is None or answer.done():
+            return  # nobody waits any more
+        if error is None:
+            answer.set_result(found)
+        else:
+            answer.set_exception(error)

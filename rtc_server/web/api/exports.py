@@ -15,7 +15,7 @@ from rtc_server.store.reads.terms import Cursor, Scope
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.api.answers import COLUMNS, ExportForm, csv_lines
 from rtc_server.web.api.openapi import Operation
-from rtc_server.web.api.reading import query_of
+from rtc_server.web.api.query import query_of
 from rtc_server.web.api.schemas import SessionFilter
 from rtc_server.web.api.sessions import session_scope
 from rtc_server.web.server.requests import answer_options

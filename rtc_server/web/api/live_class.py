@@ -10,7 +10,7 @@ from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.api.class_feed import ClassFeed
 from rtc_server.web.api.class_reader import Reader
 from rtc_server.web.api.openapi import Operation
-from rtc_server.web.api.reading import query_of
+from rtc_server.web.api.query import query_of
 from rtc_server.web.api.schemas import ClassQuery, LiveClass
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.server.streams import begin_stream

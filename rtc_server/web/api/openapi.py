@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import rtc_server
-from rtc_server.web.api.reading import answer_json
+from rtc_server.web.api.query import answer_json
 from rtc_server.web.api.schemas import Problem
 from rtc_server.web.server.requests import answer_options
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from rtc_server.store.stored_session import StoredSession
 from rtc_server.web.api.openapi import Operation
-from rtc_server.web.api.reading import answer_with, query_of
+from rtc_server.web.api.query import answer_with, query_of
 from rtc_server.web.api.schemas import PlatformRow, SessionQuery, SessionWithSpans, SpanOut, Stretch
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.stored_sessions import StoredSessionReading

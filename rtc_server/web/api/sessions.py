@@ -9,7 +9,7 @@ from rtc_server.learner import Grant
 from rtc_server.store.reads.terms import Scope
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.api.openapi import Operation
-from rtc_server.web.api.reading import answer_json, query_of, scope_of
+from rtc_server.web.api.query import answer_json, query_of, scope_of
 from rtc_server.web.api.schemas import SessionFilter, Sessions, SessionsQuery
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.stored_sessions import require_single_learners

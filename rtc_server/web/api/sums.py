@@ -7,7 +7,7 @@ from aiohttp import web
 from rtc_server.store.reads.terms import By, Scope
 from rtc_server.web.access.read_access import ReadAccess
 from rtc_server.web.api.openapi import Operation
-from rtc_server.web.api.reading import answer_json, query_of, scope_of
+from rtc_server.web.api.query import answer_json, query_of, scope_of
 from rtc_server.web.api.schemas import Sums, SumsQuery
 from rtc_server.web.server.requests import answer_options
 from rtc_server.web.stored_sessions import require_single_learners

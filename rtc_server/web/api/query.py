@@ -1,4 +1,4 @@
-"""What the endpoints share: the query of a request, whose sessions it may see, and the answer as JSON."""
+"""What the endpoints share: the query of a request, whose sessions it may be about, and the answer as JSON."""
 
 import hashlib
 from typing import Protocol, TypeVar
