@@ -38,7 +38,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; without one, all")
     parser.add_argument("--clip", type=Path, help="a video of one person at a camera; by default one is made")
     parser.add_argument(
-        "--recordings", type=Path, metavar="DIR", help="recordings of people, which `cost` and `page` add to the made"
+        "--recordings",
+        type=Path,
+        metavar="DIR",
+        help="recordings of people, which `cost`, `capacity` and `page` add to the made",
     )
     parser.add_argument("--before", type=Path, metavar="DIR", help="a working tree of an earlier version, for `cost`")
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (3)")

@@ -18,7 +18,7 @@ SITTER_S = 20.0
 BLINK_EVERY_S, BLINK_S = 4.0, 0.2
 LINE_S = 2.5
 """For a line of text."""
-STILL, LIVELY = "recorded, still", "recorded, lively"
+MADE, STILL, LIVELY = "made, reads", "recorded, still", "recorded, lively"
 RECORDED = {STILL: "hbenbel/face.mp4", LIVELY: "proctoring_ai/center_left_center.mp4"}
 """Recordings of people that measure beside the made sitter, by what they show; files of a folder."""
 
@@ -29,6 +29,12 @@ def bench_clip(path: Path | None) -> EncodedClip:
         return encode_clip(sitter())
     with Clip(path) as clip:
         return encode_clip(clip.frames(FRAMES_PER_S))
+
+
+def cameras(made: EncodedClip, recordings: Path | None) -> dict[str, EncodedClip]:
+    """The clip that everybody has, and those of a folder of recordings."""
+    recorded = {name: bench_clip(recordings / file) for name, file in RECORDED.items()} if recordings else {}
+    return {MADE: made} | recorded
 
 
 def beginning_at(clip: EncodedClip, index: int) -> EncodedClip:

@@ -1,12 +1,11 @@
 """`cost`: the server's whole CPU for one frame, against the floor, and against an earlier version."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.clip import LIVELY, RECORDED, STILL, bench_clip
+from bench.clip import LIVELY, MADE, STILL, cameras
 from bench.crowd import SPREAD, Window, crowd
 from bench.figures import spread
 from bench.floor import FACE_MESH, floor_process
@@ -15,7 +14,6 @@ from bench.report import Goal, Report
 from bench.run import Run
 from rtc_server.publisher.encoded_clip import EncodedClip
 
-MADE = "made, reads"
 FULL_AIM = 0.85
 ADAPTIVE_AIMS = {STILL: 0.35, LIVELY: 0.45}
 
@@ -39,7 +37,7 @@ CASES = (
 
 async def cost(run: Run) -> Report:
     """Everything the process does (RTP, DTLS, data channel, database) is in the cost."""
-    clips = _clips(run)
+    clips = cameras(run.clip, run.recordings)
     found = {case: await _measured(run, case, clips[case.camera]) for case in CASES if case.camera in clips}
     return Report(
         "cost",
@@ -51,11 +49,6 @@ async def cost(run: Run) -> Report:
         [_row(case, costs) for case, costs in found.items()],
         [_goal(case, costs) for case, costs in found.items() if case.aim is not None],
     )
-
-
-def _clips(run: Run) -> Mapping[str, EncodedClip]:
-    recordings = {name: run.recordings / file for name, file in RECORDED.items()} if run.recordings else {}
-    return {MADE: run.clip} | {name: bench_clip(path) for name, path in recordings.items()}
 
 
 @dataclass(frozen=True, slots=True)

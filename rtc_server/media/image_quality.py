@@ -69,7 +69,7 @@ def measured(luma: Luma, face: Box | None, change: float) -> ImageQuality:
     if patch.size == 0:
         patch = _averaged(luma)
     brightness, deviation = _mean_and_deviation(patch)
-    _, edges = _mean_and_deviation(cv2.Laplacian(patch, cv2.CV_32F)[1:-1, 1:-1])
+    _, edges = _mean_and_deviation(cv2.Laplacian(patch, cv2.CV_16S)[1:-1, 1:-1])
     clipped = np.count_nonzero(patch >= _CLIPPED) / max(1, patch.size)
     light = max(0.0, brightness - _BLACK) * _LEVELS
     return ImageQuality(light, deviation * _LEVELS, (edges * _LEVELS) ** 2, change, clipped)

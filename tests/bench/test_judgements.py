@@ -61,11 +61,10 @@ def test_ahead_in_every_column_or_named_where_not() -> None:
     assert (at_full_rate.met, at_full_rate.result) == (False, "behind the learners of fastrtc")
 
 
-def test_learners_are_also_told_as_shares_of_what_this_machine_could_carry() -> None:
-    """A floor twice the one supposed halves the wall, and so what the same work would carry."""
-    half = {"mode": "adaptive", "learners": 20, "wall": capacity._wall(2 * capacity.SUPPOSED_FLOOR_MS)}
+def test_learners_are_judged_as_a_multiple_of_what_floors_alone_would_fill() -> None:
+    case = capacity.Case("made", "adaptive", start=20, aim=2.2)
 
-    learners, share = capacity._goals(half)
+    enough, too_few = (capacity._goal(case, {"of_it": of_it}) for of_it in (2.2, 2.19))
 
-    assert (learners.met, learners.result) == (False, "20")
-    assert share.met
+    assert (enough.met, enough.result) == (True, "2.20")
+    assert not too_few.met
