@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from rtc_server import __version__
 from rtc_server.composition.workers import shared_port, worker_commands, worker_count
@@ -80,7 +81,7 @@ async def _serve(settings: Settings, *, demo: bool, worker: int | None) -> None:
             _leave("told to stop a second time")
         told_to_stop.set()
         # Whatever hangs (a database, a disk): by then all is in the spool that it takes.
-        loop.call_later(settings.drain_timeout, _leave, "could not stop in time (RTC_DRAIN_TIMEOUT)")
+        loop.call_later(settings.drain_timeout, _give_up)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
@@ -107,9 +108,21 @@ def _stop_with_the_parent(stop: Callable[[], None]) -> None:
     loop.add_reader(end, read)
 
 
-def _leave(why: str) -> None:
+def _give_up() -> None:
+    waiting = sorted(f"{task.get_name()}: {_innermost(task.get_coro())}" for task in asyncio.all_tasks())
+    _leave("could not stop in time (RTC_DRAIN_TIMEOUT)", waiting=waiting)
+
+
+def _innermost(awaitable: Any) -> str:
+    """The function that a task waits in."""
+    while (inner := getattr(awaitable, "cr_await", None)) is not None and hasattr(inner, "cr_await"):
+        awaitable = inner
+    return str(getattr(awaitable, "__qualname__", awaitable))
+
+
+def _leave(why: str, **more: object) -> None:
     """Ends the process at once. What the database has not taken is in the spool, which is whole at any moment."""
-    logger.error(why)
+    logger.error(why, extra=more)
     logging.shutdown()
     os._exit(1)
 

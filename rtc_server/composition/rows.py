@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from rtc_server.composition.background import end
+from rtc_server.composition.background import finish
 from rtc_server.composition.outbox import make_outbox
 from rtc_server.reading.process import ReadingProcess
 from rtc_server.settings import Settings
@@ -46,11 +46,17 @@ async def open_rows(settings: Settings, owned: AsyncExitStack) -> Store:
     await writer.start()
     owned.push_async_callback(writer.close, settings.drain_timeout * DATABASE_SHARE)
     await leases.start()
-    owned.push_async_callback(end, asyncio.create_task(keep_catalogue(engine), name="catalogue"))
+    stopping = asyncio.Event()
+    catalogue = asyncio.create_task(keep_catalogue(engine, stopping), name="catalogue")
+    owned.push_async_callback(finish, catalogue, stopping)
     if settings.retention_days is not None:
         expiring = keep_expiring(
-            engine, settings.spool, settings.retention_days, with_platform_rows=settings.retention_platform_rows
+            engine,
+            settings.spool,
+            settings.retention_days,
+            stopping,
+            with_platform_rows=settings.retention_platform_rows,
         )
-        owned.push_async_callback(end, asyncio.create_task(expiring, name="retention"))
+        owned.push_async_callback(finish, asyncio.create_task(expiring, name="retention"), stopping)
     erasure = LearnerErasure(engine, settings.spool, with_platform_rows=settings.retention_platform_rows, outbox=outbox)
     return Store(writer, reading, erasure, leases, OutboxTransactions(engine))

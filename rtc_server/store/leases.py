@@ -80,7 +80,9 @@ class Leases:
         if self._task is None:
             return
         self._closing.set()  # not cancelled: a connection that is broken off in mid-statement is lost to its pool
-        await self._task
+        done, _ = await asyncio.wait([self._task], timeout=_WITHIN_S + CLAIM_WITHIN_S)
+        if not done:
+            self._task.cancel()
         self._task = None
         try:
             async with asyncio.timeout(CLAIM_WITHIN_S):

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from rtc_server.errors import StoreUnavailable
 from rtc_server.store.outbox.differences import forget_differences
 from rtc_server.store.outbox.outbox import NO_OUTBOX, Outbox, remove_events
+from rtc_server.store.pause import pause
 from rtc_server.store.platform.catalogue import note_rows
 from rtc_server.store.platform.day_removal import days_of, forget_days, give_back_rows, note_removal, without_sessions
 from rtc_server.store.platform.row_choice import lock_days
@@ -114,10 +115,16 @@ def expire_spooled(spool: Path, older_than: datetime) -> int:
 
 
 async def keep_expiring(
-    engine: AsyncEngine, spool: Path, retention_days: float, *, with_platform_rows: bool, every_s: float = CHECK_EVERY_S
+    engine: AsyncEngine,
+    spool: Path,
+    retention_days: float,
+    stopping: asyncio.Event,
+    *,
+    with_platform_rows: bool,
+    every_s: float = CHECK_EVERY_S,
 ) -> None:
-    """Removes data older than `retention_days`, now and then every `every_s` seconds, until cancelled."""
-    while True:
+    """Removes data older than `retention_days`, now and then every `every_s` seconds, until `stopping` is set."""
+    while not stopping.is_set():
         older_than = datetime.now(UTC) - timedelta(days=retention_days)
         removed = Removed()
         try:
@@ -133,7 +140,7 @@ async def keep_expiring(
                 "removed what was too old",
                 extra={"focus_sessions": removed.focus_sessions, "spooled": removed.spooled},
             )
-        await asyncio.sleep(every_s)
+        await pause(stopping, every_s)
 
 
 async def _remove(

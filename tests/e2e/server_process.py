@@ -100,6 +100,6 @@ async def _running(arguments: tuple[str, ...], port: int, environment: dict[str,
         await server.listening()
         yield server
         if process.returncode is None:
-            assert await server.stop() == 0, "it did not stop in good order: its log says why"
+            assert (code := await server.stop()) == 0, f"it did not stop in good order ({code}): its log says why"
     finally:
         await server.stop()

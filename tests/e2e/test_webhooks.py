@@ -107,7 +107,7 @@ async def test_a_server_killed_between_send_and_mark_leaves_it_to_be_sent_again_
         async with server_that_tells(inbox, mariadb_url) as server:
             publishing = asyncio.create_task(publish(tmp_path, server, 30))
             await inbox.until(lambda inbox: len(inbox.events) == 1)
-            server.send(signal.SIGKILL)
+            await server.stop(signal.SIGKILL)
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
         assert await rows(mariadb_url, "SELECT attempts, sending FROM rtc_outbox WHERE id = 1") == [(1, 1)]

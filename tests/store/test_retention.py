@@ -78,14 +78,16 @@ async def test_expire_takes_only_those_platform_rows_that_are_from_here(
 
 async def test_what_is_too_old_goes_by_itself(filled: AsyncEngine, spool_folder: Path) -> None:
     days = (datetime.now(UTC) - STARTED_AT) / timedelta(days=1)
+    stopping = asyncio.Event()
     keeping = asyncio.create_task(
-        keep_expiring(filled, spool_folder, days - 50 / 86400, with_platform_rows=False, every_s=0.01), name="retention"
+        keep_expiring(filled, spool_folder, days - 50 / 86400, stopping, with_platform_rows=False, every_s=0.01),
+        name="retention",
     )
     try:
         async with asyncio.timeout(10):
             while len(await kept(filled)) > 1:  # noqa: ASYNC110 - the database is what tells
                 await asyncio.sleep(0.01)
     finally:
-        keeping.cancel()
+        stopping.set()
+        await keeping
     assert await kept(filled) == [USER_7[1]]
-    await asyncio.gather(keeping, return_exceptions=True)

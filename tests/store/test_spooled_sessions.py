@@ -463,11 +463,12 @@ async def test_what_waits_and_is_too_old_goes_by_itself_whatever_the_database_do
     with pytest.raises(StoreUnavailable):
         await expire(left, STARTED_AT, with_platform_rows=False)
     days = (datetime.now(UTC) - STARTED_AT) / timedelta(days=1)
+    stopping = asyncio.Event()
     keeping = asyncio.create_task(
-        keep_expiring(left, spool_folder, days - 150 / 86400, with_platform_rows=False), name="retention"
+        keep_expiring(left, spool_folder, days - 150 / 86400, stopping, with_platform_rows=False), name="retention"
     )
     try:
         await until(lambda: spooled(spool_folder).keys() == {"c" * 36})
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        stopping.set()
+        await keeping

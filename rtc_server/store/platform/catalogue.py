@@ -18,6 +18,7 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rtc_server.store.database_clock import database_now
+from rtc_server.store.pause import pause
 from rtc_server.store.platform.row_content import RowOwner
 from rtc_server.store.schema import as_utc, focus_sessions, platform_only, platform_rows, platform_seen
 from rtc_server.store.why_unavailable import root_cause
@@ -34,15 +35,15 @@ ROWS_AT_ONCE = 2000
 _rows, _noted, _ours = platform_rows.c, platform_only.c, focus_sessions.c
 
 
-async def keep_catalogue(engine: AsyncEngine, *, every_s: float = EVERY_S) -> None:
-    """Notes new rows, now and every `every_s` seconds, until cancelled."""
-    while True:
+async def keep_catalogue(engine: AsyncEngine, stopping: asyncio.Event, *, every_s: float = EVERY_S) -> None:
+    """Notes new rows, now and every `every_s` seconds, until `stopping` is set."""
+    while not stopping.is_set():
         try:
-            while await catch_up(engine) == ROWS_AT_ONCE:
+            while not stopping.is_set() and await catch_up(engine) == ROWS_AT_ONCE:
                 pass
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:  # the writer says that the database does not answer
             logger.debug("the platform's rows were not looked at", extra={"cause": root_cause(error)})
-        await asyncio.sleep(every_s)
+        await pause(stopping, every_s)
 
 
 async def catch_up(engine: AsyncEngine) -> int:
