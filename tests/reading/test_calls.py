@@ -15,6 +15,21 @@ from rtc_server.reading.frames import read_frame, write_frame
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+class Endless:
+    """A read that never has an answer."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
 @asynccontextmanager
 async def answering(**calls: Callable[..., Awaitable[Any]]) -> AsyncIterator[Ends]:
     """The server's end, while the other one answers."""
@@ -47,23 +62,16 @@ async def test_a_quick_read_does_not_wait_for_a_slow_one() -> None:
 
 
 async def test_a_read_that_is_taken_back_ends_and_is_not_answered() -> None:
-    began, ended = asyncio.Event(), asyncio.Event()
-
-    async def endless() -> None:
-        began.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
+    endless = Endless()
 
     async def quick() -> str:
         return "quick"
 
     async with answering(endless=endless, quick=quick) as (reader, writer):
         write_frame(writer, (1, "endless", ()))
-        await began.wait()
+        await endless.began.wait()
         write_frame(writer, (1, None, ()))
-        await ended.wait()
+        await endless.ended.wait()
         write_frame(writer, (1, None, ()))  # late: it has ended already
         write_frame(writer, (2, "quick", ()))
         assert await read_frame(reader) == (2, "quick", None)
@@ -88,16 +96,9 @@ async def test_a_refusal_arrives_as_it_was_and_a_bug_without_what_was_read(caplo
 
 
 async def test_reads_end_with_the_server() -> None:
-    began, ended = asyncio.Event(), asyncio.Event()
-
-    async def endless() -> None:
-        began.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
+    endless = Endless()
 
     async with answering(endless=endless) as (_, writer):
         write_frame(writer, (1, "endless", ()))
-        await began.wait()
-    assert ended.is_set()
+        await endless.began.wait()
+    assert endless.ended.is_set()
