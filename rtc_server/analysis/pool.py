@@ -69,7 +69,8 @@ class Lane(Generic[OutcomeT]):
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self._turns = TokenBucket(pool.looked_at_per_s, max(1.0, LOOKED_AT_BURST_S * pool.looked_at_per_s))
         self._unhurried = TokenBucket(UNHURRIED_PER_S, UNHURRIED_BURST)
-        self._hurries = False
+        self.hurries = False
+        """Whether it sends far more than it was asked for."""
         self._pending: list[EncodedFrame] = []
         self._needs_keyframe = False
         self._queued = False
@@ -85,7 +86,7 @@ class Lane(Generic[OutcomeT]):
                 dropped.add("ended" if self._closing else "waiting_for_keyframe")
                 return
             now = time.monotonic()
-            self._hurries = not self._unhurried.take(now)
+            self.hurries = not self._unhurried.take(now)
             if not self._frames.take(now):
                 overflow = not self._needs_keyframe
                 self._needs_keyframe = True
@@ -148,11 +149,6 @@ class Lane(Generic[OutcomeT]):
             self._pool.post_later(wait_s, self)
         else:
             self._pool.run_soon(self)
-
-    @property
-    def hurries(self) -> bool:
-        """Whether it sends far more than it was asked for."""
-        return self._hurries
 
 
 class AnalysisPool:
