@@ -23,18 +23,19 @@ RECORDED = {STILL: "hbenbel/face.mp4", LIVELY: "proctoring_ai/center_left_center
 """Recordings of people that measure beside the made sitter, by what they show; files of a folder."""
 
 
-def bench_clip(path: Path | None) -> EncodedClip:
+def bench_clip(path: Path | None, *, layered: bool = False) -> EncodedClip:
     """A file's pictures, or those of a sitter made here, so that a stranger measures the same."""
     if path is None:
-        return encode_clip(sitter())
+        return encode_clip(sitter(), layered=layered)
     with Clip(path) as clip:
-        return encode_clip(clip.frames(FRAMES_PER_S))
+        return encode_clip(clip.frames(FRAMES_PER_S), layered=layered)
 
 
-def cameras(made: EncodedClip, recordings: Path | None) -> dict[str, EncodedClip]:
-    """The clip that everybody has, and those of a folder of recordings."""
-    recorded = {name: bench_clip(recordings / file) for name, file in RECORDED.items()} if recordings else {}
-    return {MADE: made} | recorded
+def cameras(made: EncodedClip, recordings: Path | None, *, layered: bool = False) -> dict[str, EncodedClip]:
+    """The clip that everybody has, and those of a folder of recordings; these in temporal layers, as our page sends
+    them, or as a page does that knows nothing of us."""
+    recorded = recordings and {name: bench_clip(recordings / file, layered=layered) for name, file in RECORDED.items()}
+    return {MADE: made} | (recorded or {})
 
 
 def beginning_at(clip: EncodedClip, index: int) -> EncodedClip:
@@ -42,7 +43,7 @@ def beginning_at(clip: EncodedClip, index: int) -> EncodedClip:
     first_s = clip.pictures[index].time_s if index else 0.0
     return EncodedClip(
         tuple(
-            EncodedPicture(picture.data, (picture.time_s - first_s) % clip.duration_s, picture.keyframe)
+            EncodedPicture(picture.data, (picture.time_s - first_s) % clip.duration_s, picture.keyframe, picture.layer)
             for picture in clip.pictures[index:] + clip.pictures[:index]
         ),
         clip.duration_s,

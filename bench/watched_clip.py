@@ -81,7 +81,7 @@ def watched(pictures: Pictures, page: PacedPage | None) -> Watched:
     told: list[tuple[float, FocusSnapshot]] = []
     sent: list[EncodedPicture] = []
     waiting: list[EncodedFrame] = []
-    encoder = Vp8Encoder(pictures[0][1].width, pictures[0][1].height)
+    encoder = Vp8Encoder(pictures[0][1].width, pictures[0][1].height, layered=page is not None)
     with (
         closing(FrameAnalyserFactory()) as analysers,
         closing(Pipeline("vp8", analysers, session, AnalysisPace(adaptive=True))) as pipeline,
@@ -91,9 +91,9 @@ def watched(pictures: Pictures, page: PacedPage | None) -> Watched:
             if page is not None and not page.sends(index, changing=changing):
                 continue
             keyframe = not sent or time_s // KEYFRAME_EVERY_S > sent[-1].time_s // KEYFRAME_EVERY_S
-            data = encoder.encode(frame.reformat(format="yuv420p"), time_s, keyframe=keyframe)
-            sent.append(EncodedPicture(data, time_s, keyframe))
-            waiting.append(EncodedFrame(data, keyframe, round(time_s * CLOCK_RATE), time_s, 0.0))
+            picture = encoder.encode(frame.reformat(format="yuv420p"), time_s, keyframe=keyframe)
+            sent.append(picture)
+            waiting.append(EncodedFrame(picture.data, keyframe, round(time_s * CLOCK_RATE), time_s, 0.0, picture.layer))
             if len(waiting) == 1 and pipeline.may_wait(waiting[0]):
                 continue
             outcome = pipeline.process(waiting)

@@ -8,8 +8,8 @@ QUIET_FPS = 10.0
 """What a page is asked to send while nothing changes."""
 MAX_STILL_S = 0.37
 """The longest that still pictures are not looked at: at 15, 10 and 5 frames a second that makes 2.5 looks a second."""
-NEWS_S = 0.19
-"""The longest that nothing is said of still pictures: five updates a second."""
+NEWS_S = 0.12
+"""The longest that nothing is said of still pictures: of every other one at 15 a second, and of each at 10 and 5."""
 SPARSE_S = 0.15
 """A sender whose pictures are further apart has slowed down by itself, as our page does while nothing moves. None of
 them waits for the next, and the first that comes sooner is looked at: the page has seen something move."""
@@ -43,14 +43,13 @@ class AnalysisPace:
         sooner = self._sparse and media_time_s - self._received_s <= SPARSE_S
         return self._stable and media_time_s - self._looked_s < MAX_STILL_S and not sooner
 
-    def may_wait(self, media_time_s: float) -> bool:
-        """True where nothing has to be said of such a frame, and the next one comes soon."""
-        return (
-            self._stable
-            and not self.news_is_due(media_time_s)
-            and not self._sparse
-            and media_time_s - self._received_s <= SPARSE_S
-        )
+    def may_wait(self, media_time_s: float, *, upper_layer: bool = False) -> bool:
+        """True where nothing has to be said of such a frame, and the next one comes soon.
+
+        upper_layer: the next one does not build on it, and is decoded for less without it.
+        """
+        soon = not self._sparse and media_time_s - self._received_s <= SPARSE_S
+        return self._stable and soon and (upper_layer or not self.news_is_due(media_time_s))
 
     def news_is_due(self, media_time_s: float) -> bool:
         """True where something should be said of a frame of this media time, even if it shows nothing new."""

@@ -23,7 +23,7 @@ class Analyser(Protocol):
     """What a peer sees of pixels. Called on an analysis thread, one call at a time."""
 
     def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> Seen | None:
-        """Decode all of `frames` in order and observe the newest.
+        """Decode what is needed of `frames`, in order, and observe the newest.
 
         None: nothing could be shown. StillPicture: with `skip_if_still`, nothing has changed since the last
         observation.
@@ -74,6 +74,8 @@ class Pipeline:
         self._wanted_fps = pace.wanted_fps
         self._failures = 0
         self._calibrating = False
+        self._layered = False
+        """The sender has said of a frame that no other layer builds on it."""
 
     def process(self, frames: list[EncodedFrame]) -> Outcome | None:
         try:
@@ -91,8 +93,14 @@ class Pipeline:
         return outcome
 
     def may_wait(self, frame: EncodedFrame) -> bool:
-        """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second."""
-        return self._pace.may_wait(frame.media_time_s) and not self._calibrating
+        """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second.
+
+        Where there are layers, the base's frames are those that do not wait: both are taken then, and one is decoded.
+        """
+        upper_layer = frame.layer.index > 0
+        if self._calibrating or (self._layered and not upper_layer):
+            return False
+        return self._pace.may_wait(frame.media_time_s, upper_layer=upper_layer)
 
     def close(self) -> None:
         if self._analyser is not None:
@@ -108,6 +116,7 @@ class Pipeline:
         for frame in frames:
             skip_if_still = skip_if_still and self._pace.may_skip(frame.media_time_s)
             self._pace.received(frame.media_time_s)
+            self._layered = self._layered or frame.layer.index > 0
         seen = self._analyser.analyse(frames, skip_if_still=skip_if_still)
         if seen is None or (isinstance(seen, StillPicture) and not self._pace.news_is_due(seen.media_time_s)):
             return None

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             frames = file.frames(FRAMES_PER_S)
             total = file.frame_count(FRAMES_PER_S)
             with tqdm(total=total, desc="encoding", unit=" frames", leave=False, disable=None) as bar:
-                clip = encode_clip(frames, until_s=arguments.duration, on_picture=bar.update)
+                clip = encode_clip(frames, layered=True, until_s=arguments.duration, on_picture=bar.update)
     except ClipUnreadable as error:
         print(f"rtc-server: {error}", file=sys.stderr)
         return EXIT_USAGE

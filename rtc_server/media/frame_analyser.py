@@ -9,6 +9,7 @@ from rtc_server.media.decoder import Decoder
 from rtc_server.media.frame_observer import FrameObserver
 from rtc_server.media.landmarker_pool import LandmarkerPool
 from rtc_server.media.look_counts import LookCounts
+from rtc_server.media.temporal_layers import TemporalLayers
 
 
 class FrameAnalyser:
@@ -16,14 +17,15 @@ class FrameAnalyser:
 
     def __init__(self, codec: Codec, pool: LandmarkerPool, counts: LookCounts | None = None) -> None:
         self._decoder = Decoder(codec)
+        self._layers = TemporalLayers()
         self._observer = FrameObserver(pool)
         self._counts = counts or LookCounts()
 
     def analyse(self, frames: Sequence[EncodedFrame], *, skip_if_still: bool = False) -> Seen | None:
-        """Decode all of `frames`, in order, and observe the newest that can be shown.
+        """Decode of `frames`, in order, what the newest builds on, and observe the newest that can be shown.
 
-        Every frame must be decoded, because the next one builds on it, but not every picture must be
-        analysed. With `skip_if_still` a picture that hardly differs from the one last analysed is skipped,
+        Every frame of the base layer must be decoded, because the next one builds on it, but not every picture must
+        be analysed. With `skip_if_still` a picture that hardly differs from the one last analysed is skipped,
         which takes a tenth of a millisecond. The caller decides how old the last observation may be: pass
         True while the state is stable and the last observation is younger than 0.4 s, else False.
 
@@ -34,7 +36,8 @@ class FrameAnalyser:
         """
         newest, shown_frames = None, 0
         observation: Seen | None = None
-        for encoded in frames:
+        needed = self._layers.to_decode(frames)
+        for encoded in needed:
             began = time.perf_counter()
             shown = self._decoder.decode(encoded)
             self._counts.decode_s.observe(time.perf_counter() - began)
@@ -49,7 +52,8 @@ class FrameAnalyser:
             else:
                 self._counts.skipped.add("still")
             self._counts.skipped.add("newer", shown_frames - 1)
-        self._counts.skipped.add("hidden", len(frames) - shown_frames)
+        self._counts.skipped.add("hidden", len(needed) - shown_frames)
+        self._counts.skipped.add("upper_layer", len(frames) - len(needed))
         return observation
 
     def close(self) -> None:

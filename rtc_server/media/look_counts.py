@@ -16,6 +16,6 @@ class LookCounts:
         """Seconds for each frame that was decoded."""
         self.analysis_s = Histogram(_ANALYSIS_BOUNDS_S)
         """Seconds for each picture that was looked at."""
-        self.skipped = Tally(("still", "newer", "hidden"))
+        self.skipped = Tally(("still", "newer", "hidden", "upper_layer"))
         """still: hardly different from the one before. newer: the next one was there already. hidden: a frame that is
-        not meant to be shown."""
+        not meant to be shown. upper_layer: it was not even decoded, because nothing needed it."""

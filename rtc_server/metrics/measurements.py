@@ -206,7 +206,7 @@ MEASUREMENTS = (
     Measurement(
         "frames_skipped",
         COUNTER,
-        "Frames that needed no look: the picture was still, a newer one was there, or it is not to be shown.",
+        "Frames that needed no look: still, older than the newest, not to be shown, or of a layer to be left out.",
         lambda parts: parts.looks.skipped.read(),
         "reason",
     ),

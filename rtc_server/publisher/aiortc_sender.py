@@ -3,8 +3,12 @@
 import time
 from collections.abc import Callable
 
+import av
 from aiortc import RTCRtpSender
+from aiortc.codecs.vpx import Vp8Encoder, VpxPayloadDescriptor
 from aiortc.rtp import RTP_HISTORY_SIZE
+
+from rtc_server.frame import TemporalLayer
 
 _RTP_HEADER_BYTES = 12
 
@@ -55,3 +59,22 @@ def send_again_as_browsers_do(sender: RTCRtpSender, now: Callable[[], float] = t
         await again(sequence)
 
     sender._retransmit = send_again  # type: ignore[method-assign, assignment]
+
+
+def name_temporal_layers(sender: RTCRtpSender) -> None:
+    """Says in each VP8 packet of which temporal layer it is, where its track's `av.Packet` has one as its `opaque`."""
+    sender._RTCRtpSender__encoder = _LayerNaming()  # type: ignore[attr-defined]
+
+
+class _LayerNaming(Vp8Encoder):
+    def pack(self, packet: "av.Packet[av.stream.Stream]") -> tuple[list[bytes], int]:
+        payloads, timestamp = super().pack(packet)
+        layer = packet.opaque
+        if not isinstance(layer, TemporalLayer):
+            return payloads, timestamp
+        named = []
+        for payload in payloads:
+            descriptor, data = VpxPayloadDescriptor.parse(payload)
+            descriptor.tid = (layer.index, int(layer.synchronised))
+            named.append(bytes(descriptor) + data)
+        return named, timestamp

@@ -9,7 +9,7 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from rtc_server.publisher.encoded_clip import CLOCK_RATE, FRAMES_PER_S, EncodedClip, Vp8Encoder
+from rtc_server.publisher.encoded_clip import CLOCK_RATE, FRAMES_PER_S, EncodedClip, EncodedPicture, Vp8Encoder
 
 KEYFRAMES_APART_S = 0.3
 """A request so soon after a keyframe is ignored, as browsers do: the two crossed on the way."""
@@ -31,6 +31,7 @@ class ClipTrack(MediaStreamTrack):
         self.frames_sent = 0
         self.finished = asyncio.Event()
         self._clip = clip
+        self._layered = clip.layered
         self._schedule = _schedule(clip, duration_s, loop)
         self._phase_s = phase_s
         self._started: float | None = None
@@ -61,7 +62,10 @@ class ClipTrack(MediaStreamTrack):
             now = time.monotonic()
             self._started = now if self._phase_s is None else next_in_phase(self._phase_s, now)
         await asyncio.sleep(self._started + due_s - time.monotonic())
-        packet = av.Packet(await self._data(index, due_s))
+        picture = await self._picture(index, due_s)
+        packet = av.Packet(picture.data)
+        if self._layered:
+            packet.opaque = picture.layer
         self._next = (index + 1) % len(self._clip.pictures)
         packet.pts = round(due_s * CLOCK_RATE)
         packet.time_base = Fraction(1, CLOCK_RATE)
@@ -73,13 +77,13 @@ class ClipTrack(MediaStreamTrack):
         self._end_detour()
         self.finished.set()
 
-    async def _data(self, index: int, due_s: float) -> bytes:
+    async def _picture(self, index: int, due_s: float) -> EncodedPicture:
         picture = self._clip.pictures[index]
         if picture.keyframe:
             self._end_detour()
             self._keyframe_wanted = False
             self._last_keyframe_s = due_s
-            return picture.data
+            return picture
         keyframe = self._keyframe_wanted and due_s - self._last_keyframe_s >= KEYFRAMES_APART_S
         if keyframe:
             self._keyframe_wanted = False
@@ -88,7 +92,7 @@ class ClipTrack(MediaStreamTrack):
                 self._detour = await self._detour_coming
                 self._detour_coming = None
         if self._detour is None:
-            return picture.data
+            return picture
         return await asyncio.to_thread(self._detour.encode, index, keyframe)
 
     def _end_detour(self) -> None:
@@ -112,12 +116,12 @@ class _Detour:
         self._clip = clip
         self._decoder = av.CodecContext.create("vp8", "r")
         self._decoder.thread_count = 1
-        self._encoder = Vp8Encoder(clip.width, clip.height)
+        self._encoder = Vp8Encoder(clip.width, clip.height, layered=clip.layered)
         self._decoded = clip.keyframe_before(index)
         """Index of the picture to decode next."""
         self._decode_before(index)
 
-    def encode(self, index: int, keyframe: bool) -> bytes:
+    def encode(self, index: int, keyframe: bool) -> EncodedPicture:
         """Picture `index`, which grows from call to call."""
         self._decode_before(index)
         picture = self._clip.pictures[index]

@@ -6,11 +6,14 @@ from fractions import Fraction
 
 import av
 
+from rtc_server.frame import BASE_LAYER, TemporalLayer
+
 CLOCK_RATE = 90_000
 MAX_WIDTH, MAX_HEIGHT = 640, 480
 FRAMES_PER_S = 15.0
 BITS_PER_S = 250_000
 KEYFRAME_EVERY_S = 4.0
+_UPPER_LAYER = TemporalLayer(1, synchronised=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class EncodedPicture:
     time_s: float
     """Time of capture, from the clip's start."""
     keyframe: bool
+    layer: TemporalLayer = BASE_LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class EncodedClip:
     width: int
     height: int
 
+    @property
+    def layered(self) -> bool:
+        """Whether some of its pictures can be left out."""
+        return any(picture.layer is not BASE_LAYER for picture in self.pictures)
+
     def keyframe_before(self, index: int) -> int:
         """Index of the last keyframe at or before picture `index`."""
         while not self.pictures[index].keyframe:
@@ -41,7 +50,10 @@ class EncodedClip:
 class Vp8Encoder:
     """libvpx, set as a browser does for a camera: real time, constant bitrate, no picture held back."""
 
-    def __init__(self, width: int, height: int, bits_per_s: int = BITS_PER_S) -> None:
+    def __init__(self, width: int, height: int, bits_per_s: int = BITS_PER_S, *, layered: bool = False) -> None:
+        """layered: nothing builds on every other picture (`L1T2`)."""
+        self._layered = layered
+        self._encoded = 0
         self._context = av.CodecContext.create("libvpx", "w")
         assert isinstance(self._context, av.VideoCodecContext)
         self._context.width, self._context.height = width, height
@@ -63,25 +75,37 @@ class Vp8Encoder:
             "undershoot-pct": "100",
             "overshoot-pct": "15",
         }
+        if layered:
+            # Three fifths of the bitrate are the base layer's, as browsers have it. Without error resilience, the
+            # base layer's entropy coding would build on the upper one's.
+            self._context.options |= {
+                "error-resilient": "default",
+                "ts-parameters": "ts_number_layers=2:ts_periodicity=2:ts_layer_id=0,1:ts_rate_decimator=2,1:"
+                f"ts_target_bitrate={bits_per_s * 3 // 5000},{bits_per_s // 1000}:ts_layering_mode=2",
+            }
 
-    def encode(self, picture: av.VideoFrame, time_s: float, *, keyframe: bool) -> bytes:
+    def encode(self, picture: av.VideoFrame, time_s: float, *, keyframe: bool) -> EncodedPicture:
         """One VP8 frame. `time_s` grows from call to call."""
+        upper = self._layered and self._encoded % 2 == 1 and not keyframe
+        self._encoded += 1
         picture.pts = round(time_s * CLOCK_RATE)
         picture.time_base = Fraction(1, CLOCK_RATE)
         picture.pict_type = av.video.frame.PictureType.I if keyframe else av.video.frame.PictureType.NONE
-        return b"".join(bytes(packet) for packet in self._context.encode(picture))
+        data = b"".join(bytes(packet) for packet in self._context.encode(picture))
+        return EncodedPicture(data, time_s, keyframe, _UPPER_LAYER if upper else BASE_LAYER)
 
 
 def encode_clip(
     frames: Iterable[tuple[float, av.VideoFrame]],
     *,
     bits_per_s: int = BITS_PER_S,
+    layered: bool = False,
     until_s: float | None = None,
     on_picture: Callable[[], object] = lambda: None,
 ) -> EncodedClip:
     """Encodes upright pictures, each with its time from the first one, at 640x480 (480x640 if taller than wide).
 
-    Their times are kept. `on_picture` is called after each one.
+    Their times are kept. layered: see Vp8Encoder. `on_picture` is called after each one.
     """
     encoder: Vp8Encoder | None = None
     size = (0, 0)
@@ -92,12 +116,12 @@ def encode_clip(
             break
         if encoder is None:
             size = fitted(frame.width, frame.height)
-            encoder = Vp8Encoder(*size, bits_per_s)
+            encoder = Vp8Encoder(*size, bits_per_s, layered=layered)
         keyframe = time_s >= next_keyframe_s
         if keyframe:
             next_keyframe_s = time_s + KEYFRAME_EVERY_S
         picture = frame.reformat(*size, format="yuv420p")
-        pictures.append(EncodedPicture(encoder.encode(picture, time_s, keyframe=keyframe), time_s, keyframe))
+        pictures.append(encoder.encode(picture, time_s, keyframe=keyframe))
         on_picture()
     return EncodedClip(tuple(pictures), _duration_s(pictures), *size)
 

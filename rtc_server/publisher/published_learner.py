@@ -121,6 +121,7 @@ class PublishedLearner:
         aiortc_sender.on_keyframe_requested(transceiver.sender, self.track.request_keyframe)
         aiortc_sender.on_frame_sent(transceiver.sender, self._frame_sent)
         aiortc_sender.send_again_as_browsers_do(transceiver.sender)
+        aiortc_sender.name_temporal_layers(transceiver.sender)
         focus = self._peer.createDataChannel("focus", ordered=False, maxRetransmits=0)
         self._control = self._peer.createDataChannel("control")
         for channel in (focus, self._control):

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from struct import Struct
 
-from rtc_server.frame import Codec
+from rtc_server.frame import BASE_LAYER, Codec, TemporalLayer
 
 MAX_UNITS = 32
 """Most units in one STAP-A. Senders put a few parameter sets and slices in it; four hundred would fit."""
 
 _HEADER = Struct("!BBHLL")
 _ANNEX_B_START = b"\x00\x00\x00\x01"
+_LAYERS = tuple(TemporalLayer(bits >> 1, synchronised=bool(bits & 1)) for bits in range(8))
+"""By the three bits that say so (TID, Y)."""
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class Payload:
     picture_id: int | None = None
     """Number of the frame; VP8 only."""
     picture_id_bits: int = 15
+    layer: TemporalLayer = BASE_LAYER
 
 
 class PayloadMalformed(ValueError):
@@ -64,6 +67,7 @@ def _parse_vp8(payload: bytes) -> Payload:
     position = 1
     picture_id: int | None = None
     picture_id_bits = 15
+    layer = BASE_LAYER
     if first & 0x80:
         present = payload[1]
         position = 2
@@ -78,13 +82,15 @@ def _parse_vp8(payload: bytes) -> Payload:
         if present & 0x40:
             position += 1
         if present & 0x30:
+            if present & 0x20:
+                layer = _LAYERS[payload[position] >> 5]
             position += 1
     starts_frame = first & 0x17 == 0x10
     # The first bit of a VP8 frame is 0 for a keyframe (RFC 6386, 9.1).
     starts_keyframe = starts_frame and not payload[position] & 1
     if position >= len(payload):
         raise PayloadMalformed("A VP8 payload has no data.")
-    return Payload(payload[position:], starts_frame, starts_keyframe, picture_id, picture_id_bits)
+    return Payload(payload[position:], starts_frame, starts_keyframe, picture_id, picture_id_bits, layer)
 
 
 def _parse_h264(payload: bytes) -> Payload:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rtc_server.frame import TemporalLayer
 from rtc_server.rtp.held_packets import Packet
 from rtc_server.rtp.packet import Payload
 
@@ -17,6 +18,7 @@ class AssembledFrame:
     """As sent: 32 bits, 90 kHz."""
     arrived: float
     """When its last packet arrived. Monotonic clock, seconds."""
+    layer: TemporalLayer
 
 
 class PartialFrame:
@@ -55,6 +57,7 @@ class PartialFrame:
             keyframe=self.keyframe,
             rtp_timestamp=parts[0][0].timestamp,
             arrived=max(packet.arrived for packet, _ in parts) if len(parts) > 1 else parts[0][0].arrived,
+            layer=parts[0][1].layer,
         )
 
     def clear(self) -> None:

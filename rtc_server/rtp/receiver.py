@@ -141,6 +141,7 @@ class MediaReceiver:
                 rtp_timestamp=frame.rtp_timestamp,
                 media_time_s=self._clock.at(frame.rtp_timestamp, frame.arrived),
                 arrived=frame.arrived,
+                layer=frame.layer,
             )
             for frame in frames
         ]

@@ -5,6 +5,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const DISCONNECTED_GRACE_MS = 3_000;
 /** Enough for irises at 640×480 and 15 frames a second. */
 export const ENCODING = { maxBitrate: 250_000, maxFramerate: 15 };
+/** Nothing builds on every other frame, so that the server need not decode it where it would show nothing new. */
+const LAYERS = { scalabilityMode: "L1T2" };
 
 /**
  * One RTCPeerConnection: video out, messages in. It never reconnects; whoever owns it opens another.
@@ -195,11 +197,19 @@ export class FocusPeer {
   #addVideo(stream) {
     const [track] = stream.getVideoTracks();
     track.contentHint = "motion";
-    /** @type {RTCRtpTransceiverInit} */
-    const options = { direction: "sendonly", streams: [stream], sendEncodings: [ENCODING] };
-    const transceiver = this.#connection.addTransceiver(track, options);
+    const transceiver = this.#sendOnly(track, { streams: [stream], sendEncodings: [{ ...ENCODING, ...LAYERS }] });
     preferVp8(transceiver);
     return transceiver.sender;
+  }
+
+  /** @param {MediaStreamTrack} track @param {RTCRtpTransceiverInit} options */
+  #sendOnly(track, options) {
+    try {
+      return this.#connection.addTransceiver(track, { ...options, direction: "sendonly" });
+    } catch {
+      // A browser that has layers, but not these. One that has none takes no notice of them.
+      return this.#connection.addTransceiver(track, { ...options, direction: "sendonly", sendEncodings: [ENCODING] });
+    }
   }
 
   /** @param {string} data */

@@ -49,6 +49,10 @@ WHEN_SENDING = """
     look();
   })
 """
+SCALABILITY = """
+  window.peers.at(-1).getStats().then((report) =>
+    [...report.values()].find(({ type }) => type === "outbound-rtp").scalabilityMode)
+"""
 STILL, MOVING = (3.5, 6.5), (8.5, 16.5)
 """Frames a second. The server asks for ten once nothing has changed for a while."""
 
@@ -86,6 +90,7 @@ async def test_five_frames_a_second_until_something_moves(open_page: OpenPage, d
         await page.evaluate(when_sending(STILL))
         await page.evaluate("window.moving = true")
         await page.evaluate(when_sending(MOVING))
+        assert await page.evaluate(SCALABILITY) == "L1T2"
         await page.evaluate("window.moving = false")
         await page.evaluate(when_sending(STILL))
 

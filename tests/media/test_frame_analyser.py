@@ -152,7 +152,7 @@ def test_each_frame_is_counted_once(pool, moving):
     analyser.analyse([first, hidden])
     analyser.analyse([third, fourth])
     assert (counts.decode_s.count, counts.analysis_s.count) == (4, 2)
-    assert counts.skipped.read() == {"still": 0, "newer": 1, "hidden": 1}
+    assert counts.skipped.read() == {"still": 0, "newer": 1, "hidden": 1, "upper_layer": 0}
     still = sent([people((200, 120))] * 4)
     analyser.close()
     for encoded in still:

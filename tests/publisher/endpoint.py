@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Endpoint:
     deleted: int = 0
     said: list[str] = field(default_factory=list)
     frames: int = 0
+    layers: list[tuple[int, int] | None] = field(default_factory=list)
+    """TID and Y of each packet; None where it says nothing of them."""
     frames_came: asyncio.Event = field(default_factory=asyncio.Event)
     peers: list[RTCPeerConnection] = field(default_factory=list)
     ends_with: str | None = None
@@ -78,6 +81,7 @@ def _answer_frames(endpoint: Endpoint, peer: RTCPeerConnection, channels: dict[s
 
     async def handle_and_answer(packet: Any, arrival_time_ms: int) -> None:
         await handle(packet, arrival_time_ms=arrival_time_ms)
+        endpoint.layers.append(VpxPayloadDescriptor.parse(packet.payload)[0].tid)
         if packet.marker and "focus" in channels:
             endpoint.frames += 1
             endpoint.frames_came.set()

@@ -10,10 +10,10 @@ from aiortc.rtp import RTCP_RTPFB_NACK, RtcpRtpfbPacket
 
 from rtc_server.publisher import aiortc_sender
 from rtc_server.publisher.clip_track import ClipTrack
-from rtc_server.publisher.encoded_clip import EncodedClip
+from rtc_server.publisher.encoded_clip import EncodedClip, encode_clip
 from rtc_server.publisher.published_learner import PublishedLearner, Update
 from rtc_server.publisher.summary import percentile, summary_of
-from tests.publisher.clips import encoded_bars
+from tests.publisher.clips import encoded_bars, moving_bars
 from tests.publisher.endpoint import Endpoint, serving
 
 
@@ -52,6 +52,15 @@ async def test_sends_every_frame_and_hears_of_each(endpoint: Endpoint, clip: Enc
     assert (summary.focus_session_id, summary.end_reason) == ("one", "stopped")
     assert summary.metrics["total_time"] == endpoint.frames / 15
     assert f"30 frames sent, {endpoint.frames} updates" in summary.as_line()
+
+
+async def test_says_of_each_packet_of_which_layer_it_is(endpoint: Endpoint, clip: EncodedClip) -> None:
+    await published(endpoint, clip)
+    assert set(endpoint.layers) == {None}
+    endpoint.layers.clear()
+    await published(endpoint, encode_clip(moving_bars(1.0, 30), layered=True))
+    assert set(endpoint.layers) == {(0, 0), (1, 1)}
+    assert endpoint.layers.count((1, 1)) >= 13
 
 
 async def test_says_goodbye_as_a_page_does(endpoint: Endpoint, clip: EncodedClip) -> None:

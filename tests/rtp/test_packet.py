@@ -10,6 +10,7 @@ from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtc_server.frame import BASE_LAYER, TemporalLayer
 from rtc_server.rtp.packet import PayloadMalformed, parse_header, parse_payload
 
 START = b"\x00\x00\x00\x01"
@@ -188,3 +189,19 @@ def test_a_fragmented_unit_keeps_its_importance(importance: int) -> None:
 def test_h264_units_of_other_modes(kind: int) -> None:
     with pytest.raises(PayloadMalformed):
         parse_payload("h264", bytes([kind]) + b"data")
+
+
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("synchronised", [False, True])
+@pytest.mark.parametrize("others", [{}, {"picture_id": 300}, {"picture_id": 300, "tl0picidx": 7, "keyidx": 5}])
+def test_a_vp8_frame_says_of_which_temporal_layer_it_is(index: int, synchronised: bool, others: dict[str, int]) -> None:
+    descriptor = VpxPayloadDescriptor(1, 0, tid=(index, int(synchronised)), **others)
+    parsed = parse_payload("vp8", bytes(descriptor) + b"\x01data")
+    assert parsed.layer == TemporalLayer(index, synchronised=synchronised)
+    assert parsed.data == b"\x01data"
+
+
+def test_a_frame_that_says_nothing_of_layers_is_of_the_base() -> None:
+    for descriptor in (VpxPayloadDescriptor(1, 0), VpxPayloadDescriptor(1, 0, picture_id=3, keyidx=31)):
+        assert parse_payload("vp8", bytes(descriptor) + b"\x01data").layer is BASE_LAYER
+    assert parse_payload("h264", b"\x41data").layer is BASE_LAYER
