@@ -42,17 +42,23 @@ class Conditions:
 def analyse_degraded(path: Path, conditions: Conditions, policy: Policy) -> Analysis:
     """As `analysis.analyse`, of every picture: what is said at one that was skipped is what was said before it.
 
-    Of two pictures that may be skipped the first waits for the second, as in `analysis.pool.Lane`.
+    A picture that may wait does so for the next one, as in `analysis.pool.Lane`.
     """
     tracker, pace = FocusTracker(policy), AnalysisPace(conditions.adaptive)
     snapshots: list[FocusSnapshot] = []
-    waiting = False
+    waiting: list[float] = []
     with closing(LandmarkerPool()) as pool, Clip(path) as clip:
         observer = FrameObserver(pool)
         for time_s, frame in degraded(clip, conditions):
-            waiting = pace.may_wait(time_s) and not waiting
-            seen = None if waiting else observer.observe(frame, time_s, skip_if_still=pace.may_skip(time_s))
-            pace.received(time_s)
+            waiting.append(time_s)
+            seen = None
+            if not pace.may_wait(time_s):
+                may_skip = True
+                for one in waiting:
+                    may_skip = may_skip and pace.may_skip(one)
+                    pace.received(one)
+                waiting.clear()
+                seen = observer.observe(frame, time_s, skip_if_still=may_skip)
             if isinstance(seen, FaceObservation):
                 snapshots.append(tracker.observe(seen))
                 pace.told(snapshots[-1], looked=True)

@@ -11,6 +11,7 @@ from bench.report import Goal, Report
 from bench.run import Run
 
 P50_AIM_MS, P95_AIM_MS = 12.0, 25.0
+CHROMIUM_P95_AIM_MS = 20.0
 
 
 async def latency(run: Run) -> Report:
@@ -24,7 +25,7 @@ async def latency(run: Run) -> Report:
         in_chromium = partial(latency_in_chromium, server, run.clip, run.seconds)
         pages = [await run.calmly(in_chromium) for _ in range(run.runs)]
     rows += [_row(f"Chromium: {name}", *zip(*(page[name] for page in pages), strict=True)) for name in pages[0]]
-    p50, p95 = rows[0]["p50_ms"], rows[0]["p95_ms"]
+    p50, p95, in_browser = rows[0]["p50_ms"], rows[0]["p95_ms"], rows[1]["p95_ms"]
     return Report(
         "latency",
         "One learner at full rate. Milliseconds.",
@@ -32,6 +33,11 @@ async def latency(run: Run) -> Report:
         [
             Goal(f"p50 at most {P50_AIM_MS:g} ms", f"{p50:.1f} ms", p50 <= P50_AIM_MS),
             Goal(f"p95 at most {P95_AIM_MS:g} ms", f"{p95:.1f} ms", p95 <= P95_AIM_MS),
+            Goal(
+                f"p95 at most {CHROMIUM_P95_AIM_MS:g} ms, Chromium, capture to update",
+                f"{in_browser:.1f} ms",
+                in_browser <= CHROMIUM_P95_AIM_MS,
+            ),
         ],
     )
 

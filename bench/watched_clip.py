@@ -94,7 +94,7 @@ def watched(pictures: Pictures, page: PacedPage | None) -> Watched:
             picture = encoder.encode(frame.reformat(format="yuv420p"), time_s, keyframe=keyframe)
             sent.append(picture)
             waiting.append(EncodedFrame(picture.data, keyframe, round(time_s * CLOCK_RATE), time_s, 0.0, picture.layer))
-            if len(waiting) == 1 and pipeline.may_wait(waiting[0]):
+            if pipeline.may_wait(waiting[-1]):
                 continue
             outcome = pipeline.process(waiting)
             waiting = []

@@ -6,10 +6,10 @@ FULL_FPS = 15.0
 """What a page sends by default: enough to tell a blink from closed eyes."""
 QUIET_FPS = 10.0
 """What a page is asked to send while nothing changes."""
-MAX_STILL_S = 0.37
-"""The longest that still pictures are not looked at: at 15, 10 and 5 frames a second that makes 2.5 looks a second."""
-NEWS_S = 0.12
-"""The longest that nothing is said of still pictures: of every other one at 15 a second, and of each at 10 and 5."""
+MAX_STILL_S = 0.57
+"""The longest that still pictures are not looked at: at 15, 10 and 5 frames a second, five looks in three seconds."""
+NEWS_S = 0.19
+"""The longest that nothing is said of still pictures, and that a picture waits: five updates a second."""
 SPARSE_S = 0.15
 """A sender whose pictures are further apart has slowed down by itself, as our page does while nothing moves. None of
 them waits for the next, and the first that comes sooner is looked at: the page has seen something move."""

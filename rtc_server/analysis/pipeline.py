@@ -93,9 +93,9 @@ class Pipeline:
         return outcome
 
     def may_wait(self, frame: EncodedFrame) -> bool:
-        """While the answer is stable. Where it changes, that is seen one picture later, 67 ms at 15 a second.
+        """While the answer is stable, until something is to be said: a change is seen up to 0.13 s later.
 
-        Where there are layers, the base's frames are those that do not wait: both are taken then, and one is decoded.
+        Where there are layers, a frame of the base does not wait: those that wait for it are not even decoded.
         """
         upper_layer = frame.layer.index > 0
         if self._calibrating or (self._layered and not upper_layer):
@@ -118,7 +118,7 @@ class Pipeline:
             self._pace.received(frame.media_time_s)
             self._layered = self._layered or frame.layer.index > 0
         seen = self._analyser.analyse(frames, skip_if_still=skip_if_still)
-        if seen is None or (isinstance(seen, StillPicture) and not self._pace.news_is_due(seen.media_time_s)):
+        if seen is None or (isinstance(seen, StillPicture) and not self._is_news(seen)):
             return None
         snapshot = self._session.observe(seen)
         self._pace.told(snapshot, looked=isinstance(seen, FaceObservation))
@@ -129,6 +129,9 @@ class Pipeline:
             shown.arrived,
             wanted_fps=self._changed_pace(),
         )
+
+    def _is_news(self, still: StillPicture) -> bool:
+        return self._layered or self._pace.news_is_due(still.media_time_s)
 
     def _changed_pace(self) -> float | None:
         if self._pace.wanted_fps == self._wanted_fps:

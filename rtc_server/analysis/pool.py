@@ -22,6 +22,8 @@ LOOKED_AT_PER_S = 20.0
 """Frames of one peer, each the newest of those decoded in its turn: a fast camera takes no turns from others."""
 UNHURRIED_PER_S, UNHURRIED_BURST = 30.0, 60.0
 """Twice the frames that senders are asked for. Who sends more has their turn when nobody else waits for one."""
+MOST_WAITING = 8
+"""Frames that wait together; at 30 a second six come in the longest time that one may wait."""
 LOOKED_AT_BURST_S = 0.5
 """Turns saved up, as seconds at the full rate: pictures that a network held up for a moment are not lost."""
 
@@ -41,7 +43,7 @@ class FrameWork(Protocol[OutcomeT_co]):
     def may_wait(self, frame: EncodedFrame) -> bool:
         """Whether `frame` may be taken together with the next one. On the event loop.
 
-        Two at a time cost less than one and one: a single turn, and a decoder whose pictures are still in the caches.
+        The fewer turns, the fewer looks; and a decoder whose pictures are still in the caches costs less.
         """
 
     def close(self) -> None:
@@ -51,7 +53,7 @@ class FrameWork(Protocol[OutcomeT_co]):
 class Lane(Generic[OutcomeT]):
     """One peer's way to the threads: at most one job in flight, which takes all that is pending.
 
-    A frame that may wait does so for the next one, and no longer.
+    A frame that may wait does so until one comes that may not.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Lane(Generic[OutcomeT]):
         self.hurries = False
         """Whether it sends far more than it was asked for."""
         self._pending: list[EncodedFrame] = []
+        self._due = False
+        """One of them may not wait."""
         self._needs_keyframe = False
         self._queued = False
         self._closing = False
@@ -101,7 +105,8 @@ class Lane(Generic[OutcomeT]):
                     self._pending.append(frame)
                 else:
                     dropped.add("overload")
-                if len(self._pending) != 1 or not self._work.may_wait(frame):
+                if len(self._pending) > MOST_WAITING or not self._work.may_wait(frame):
+                    self._due = True
                     self._queue()
         if overflow:
             self._on_overflow()
@@ -118,7 +123,7 @@ class Lane(Generic[OutcomeT]):
     def run(self) -> None:
         """One turn, on an analysis thread."""
         with self._lock:
-            frames, self._pending = self._pending, []
+            frames, self._pending, self._due = self._pending, [], False
             closing = self._closing
         try:
             if closing:
@@ -132,7 +137,7 @@ class Lane(Generic[OutcomeT]):
             return
         with self._lock:
             self._queued = False
-            if self._pending or self._closing:
+            if self._due or self._closing:
                 self._queue()
 
     def _process(self, frames: list[EncodedFrame]) -> None:

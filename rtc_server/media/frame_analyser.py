@@ -27,7 +27,7 @@ class FrameAnalyser:
         Every frame of the base layer must be decoded, because the next one builds on it, but not every picture must
         be analysed. With `skip_if_still` a picture that hardly differs from the one last analysed is skipped,
         which takes a tenth of a millisecond. The caller decides how old the last observation may be: pass
-        True while the state is stable and the last observation is younger than 0.4 s, else False.
+        True while the state is stable and the last observation is younger than 0.6 s, else False.
 
         Returns None if none of the frames is meant to be shown.
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from rtc_server.analysis.pool import LOOKED_AT_BURST_S, MAX_PENDING, UNHURRIED_BURST, AnalysisPool
+from rtc_server.analysis.pool import LOOKED_AT_BURST_S, MAX_PENDING, MOST_WAITING, UNHURRIED_BURST, AnalysisPool
 from rtc_server.frame import EncodedFrame
 from tests.peer.stand_ins import until
 
@@ -77,25 +77,49 @@ async def test_one_job_at_a_time_takes_all_that_is_pending(pool: AnalysisPool) -
     assert work.closed
 
 
-async def test_a_frame_that_may_wait_is_taken_with_the_next_one(pool: AnalysisPool) -> None:
+async def test_frames_that_may_wait_are_taken_with_the_first_that_may_not(pool: AnalysisPool) -> None:
     work = Work()
     work.patient = True
     lane = pool.lane(work, ignored, lambda: None)
-    for first in (0, 2):
-        lane.put(frame(first))
-        lane.put(frame(first + 1))
-        await until(lambda: any(first in batch for batch in work.batches), "every second one is a turn")  # noqa: B023
-    assert work.batches == [[0, 1], [2, 3]]
-    lane.put(frame(4))
+    for number in (0, 1):
+        lane.put(frame(number))
     work.patient = False
-    lane.put(frame(5))
-    await until(lambda: len(work.batches) == 3, "the one that waited goes first")
-    assert work.batches[2] == [4, 5]
+    lane.put(frame(2))
+    await until(lambda: work.batches == [[0, 1, 2]], "those that waited go first")
     work.patient = True
-    lane.put(frame(6))
+    lane.put(frame(3))
     await lane.close()
     assert work.closed
-    assert len(work.batches) == 3, "who leaves waits for nothing"
+    assert work.batches == [[0, 1, 2]], "who leaves waits for nothing"
+
+
+async def test_no_more_than_a_few_wait_together(pool: AnalysisPool) -> None:
+    """Whatever their sender says of their time."""
+    work = Work()
+    work.patient = True
+    lane = pool.lane(work, ignored, lambda: None)
+    for number in range(MOST_WAITING + 1):
+        lane.put(frame(number))
+    await until(lambda: work.batches == [list(range(MOST_WAITING + 1))], "enough have come")
+    await lane.close()
+
+
+async def test_what_comes_during_a_turn_may_wait_too() -> None:
+    pool, work = AnalysisPool(threads=1), Work()
+    work.go.clear()
+    lane = pool.lane(work, ignored, lambda: None)
+    lane.put(frame(0))
+    await until(work.began.is_set, "the first job has begun")
+    work.patient = True
+    lane.put(frame(1))
+    work.go.set()
+    await queued_work_is_done(pool)
+    assert work.batches == [[0]]
+    work.patient = False
+    lane.put(frame(2))
+    await until(lambda: work.batches == [[0], [1, 2]], "the second job is done")
+    await lane.close()
+    await pool.close()
 
 
 async def test_who_falls_behind_goes_on_with_a_keyframe(pool: AnalysisPool) -> None:
