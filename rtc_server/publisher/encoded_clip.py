@@ -53,7 +53,7 @@ class Vp8Encoder:
     def __init__(self, width: int, height: int, bits_per_s: int = BITS_PER_S, *, layered: bool = False) -> None:
         """layered: nothing builds on every other picture (`L1T2`)."""
         self._layered = layered
-        self._encoded = 0
+        self._since_keyframe = 0
         self._context = av.CodecContext.create("libvpx", "w")
         assert isinstance(self._context, av.VideoCodecContext)
         self._context.width, self._context.height = width, height
@@ -86,8 +86,9 @@ class Vp8Encoder:
 
     def encode(self, picture: av.VideoFrame, time_s: float, *, keyframe: bool) -> EncodedPicture:
         """One VP8 frame. `time_s` grows from call to call."""
-        upper = self._layered and self._encoded % 2 == 1 and not keyframe
-        self._encoded += 1
+        # The encoder begins its pattern anew with each keyframe.
+        self._since_keyframe = 0 if keyframe else self._since_keyframe + 1
+        upper = self._layered and self._since_keyframe % 2 == 1
         picture.pts = round(time_s * CLOCK_RATE)
         picture.time_base = Fraction(1, CLOCK_RATE)
         picture.pict_type = av.video.frame.PictureType.I if keyframe else av.video.frame.PictureType.NONE

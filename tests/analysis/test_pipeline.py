@@ -1,12 +1,13 @@
 """Which frames may wait for the next one."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
 from rtc_server.analysis.focus_session import FocusSession
 from rtc_server.analysis.frame_counts import FrameCounts
-from rtc_server.analysis.pace import STABLE_AFTER_S, AnalysisPace
+from rtc_server.analysis.pace import SPARSE_S, STABLE_AFTER_S, AnalysisPace
 from rtc_server.analysis.pipeline import MAX_FAILURES, Outcome, Pipeline
 from rtc_server.focus.observation import Seen, StillPicture
 from rtc_server.frame import BASE_LAYER, EncodedFrame, TemporalLayer
@@ -47,6 +48,18 @@ def test_in_a_layered_stream_the_upper_layer_waits_for_the_base_and_the_base_for
         assert not made.may_wait(base)
         made.process([base])
         assert made.may_wait(upper)
+
+
+def test_a_sender_of_the_upper_layer_alone_is_looked_at_all_the_same() -> None:
+    made = pipeline(FocusSession(Learner(1, 1), "reading", Records()))
+    waiting, seen_at = [], []
+    for number in range(2 * FPS):
+        waiting.append(frame(AFTER + number, UPPER))
+        if not made.may_wait(waiting[-1]):
+            assert made.process(waiting) is not None
+            seen_at.append(waiting[-1].media_time_s)
+            waiting.clear()
+    assert max(later - earlier for earlier, later in pairwise(seen_at)) <= SPARSE_S + 1 / FPS
 
 
 def test_of_still_pictures_there_are_news_five_times_a_second() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtc_server.frame import BASE_LAYER, EncodedFrame, TemporalLayer
 from rtc_server.media.frame_analyser import FrameAnalyserFactory
 from rtc_server.media.temporal_layers import TemporalLayers
-from rtc_server.publisher.encoded_clip import encode_clip
+from rtc_server.publisher.encoded_clip import Vp8Encoder, encode_clip
 from tests.media.pictures import people, yuv
 
 UPPER, SYNCHRONISED = TemporalLayer(1), TemporalLayer(1, synchronised=True)
@@ -79,6 +79,20 @@ def test_nothing_is_decoded_that_builds_on_what_was_left_out(turns: list[list[tu
                 assert all(whole.get(below, True) for below in builds_on)
             if frame.layer.synchronised or id(frame) not in taken:
                 whole[index] = id(frame) in taken
+
+
+def test_after_a_keyframe_at_any_place_the_base_alone_is_whole() -> None:
+    """A receiver may ask for one at any time."""
+    encoder = Vp8Encoder(640, 480, layered=True)
+    pictures = [yuv(people((100 + 8 * n, 100))) for n in range(20)]
+    sent = [encoder.encode(picture, n / 15, keyframe=n in (0, 7)) for n, picture in enumerate(pictures)]
+    assert [picture.layer.index for picture in sent] == [0, 1, 0, 1, 0, 1, 0] + [0, 1] * 6 + [0]
+    whole, alone = av.CodecContext.create("vp8", "r"), av.CodecContext.create("vp8", "r")
+    for number, one in enumerate(sent):
+        (shown,) = whole.decode(av.Packet(one.data))
+        if one.layer.index == 0:
+            (picture,) = alone.decode(av.Packet(one.data))
+            assert np.array_equal(picture.to_ndarray(), shown.to_ndarray()), number
 
 
 @pytest.mark.parametrize("together", [1, 2, 3, 4])
