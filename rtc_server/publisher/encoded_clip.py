@@ -38,7 +38,7 @@ class EncodedClip:
     @property
     def layered(self) -> bool:
         """Whether some of its pictures can be left out."""
-        return any(picture.layer is not BASE_LAYER for picture in self.pictures)
+        return any(picture.layer.index > 0 for picture in self.pictures)
 
     def keyframe_before(self, index: int) -> int:
         """Index of the last keyframe at or before picture `index`."""
